@@ -1,0 +1,80 @@
+package kernel
+
+import "fmt"
+
+// Mul computes the matrix product C = A·B, or C += A·B if add is set, for a of
+// (M, K), b of (K, N) and c of (M, N), whose columns must be adjacent
+// (c.ColStride 1). Transposed operands are transposed views.
+//
+//	for i := range M {
+//		for j := range N {
+//			s := add ? c[i, j] : 0
+//			for k := range K {
+//				s = fma(a[i, k], b[k, j], s)
+//			}
+//			c[i, j] = s
+//		}
+//	}
+func Mul(w *Work, c, a, b View, add bool) {
+	checkMul(c, a, b)
+	mul(w, c, a, b, nil, add)
+}
+
+// MulBias computes C = A·B + bias, where bias (N) is added to every row of C.
+// The sum of element (i, j) starts at bias[j]. A nil bias stands for zeros.
+func MulBias(w *Work, c, a, b View, bias []float32) {
+	checkMul(c, a, b)
+	if bias != nil && len(bias) != c.Cols {
+		panic(fmt.Sprintf("kernel.MulBias: bias of %d for %d columns", len(bias), c.Cols))
+	}
+	mul(w, c, a, b, bias, false)
+}
+
+func checkMul(c, a, b View) {
+	if c.Rows != a.Rows || a.Cols != b.Rows || b.Cols != c.Cols || c.ColStride != 1 && c.Cols > 1 {
+		panic(fmt.Sprintf("kernel.Mul: (%d, %d) = (%d, %d)·(%d, %d), column stride %d",
+			c.Rows, c.Cols, a.Rows, a.Cols, b.Rows, b.Cols, c.ColStride))
+	}
+	c.check()
+	a.check()
+	b.check()
+}
+
+func (v View) check() {
+	if v.Rows > 0 && v.Cols > 0 {
+		if last := (v.Rows-1)*v.RowStride + (v.Cols-1)*v.ColStride; last >= len(v.Data) {
+			panic(fmt.Sprintf("kernel: view (%d, %d) reaches element %d of %d", v.Rows, v.Cols, last, len(v.Data)))
+		}
+	}
+}
+
+// mul is Mul and MulBias without the checks.
+func mul(w *Work, c, a, b View, bias []float32, add bool) {
+	mulGeneric(c, a, b, bias, add)
+}
+
+func mulGeneric(c, a, b View, bias []float32, add bool) {
+	for i := range c.Rows {
+		row := c.Data[i*c.RowStride : i*c.RowStride+c.Cols]
+		switch {
+		case add:
+		case bias != nil:
+			copy(row, bias)
+		default:
+			clear(row)
+		}
+		for k := range a.Cols {
+			x := a.Data[i*a.RowStride+k*a.ColStride]
+			p := k * b.RowStride
+			if b.ColStride == 1 {
+				for j, y := range b.Data[p : p+len(row)] {
+					row[j] += x * y
+				}
+				continue
+			}
+			for j := range row {
+				row[j] += x * b.Data[p+j*b.ColStride]
+			}
+		}
+	}
+}
