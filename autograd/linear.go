@@ -1,0 +1,84 @@
+package autograd
+
+import (
+	"slices"
+
+	"heed/internal/kernel"
+	"heed/tensor"
+)
+
+// Linear computes y = x·wᵀ + b for x (..., K), w (N, K) and b (N), which may
+// be nil; y is (..., N). Rows are independent.
+//
+//	dx += dy·w    dw += dyᵀ·x    db += column sums of dy
+func Linear(t *Tape, x, w, b *Var) *Var {
+	m, n, k := x.Rows(), w.Dim(0), w.Dim(-1)
+	tensor.Check("Linear weight", w.Shape, -1, x.Dim(-1))
+	if b != nil {
+		tensor.Check("Linear bias", b.Shape, n)
+	}
+	y := t.out(append(slices.Clone(x.Shape[:len(x.Shape)-1]), n)...)
+	var bias []float32
+	if b != nil {
+		bias = b.Data
+	}
+	t.mulRows(y.Data, x.Data, kernel.Matrix(w.Data, n, k).T(), m, bias, false)
+	if t.wantsAny(x, w, b) {
+		t.record(y, func() {
+			dy := y.Grad
+			if t.Wants(x) {
+				dx, add := t.gradient(x)
+				t.mulRows(dx, dy, kernel.Matrix(w.Data, n, k), m, nil, add)
+			}
+			if t.Wants(w) {
+				dw, add := t.gradient(w)
+				kernel.Mul(&t.work()[0], kernel.Matrix(dw, n, k), kernel.Matrix(dy, m, n).T(), kernel.Matrix(x.Data, m, k), add)
+			}
+			if t.Wants(b) {
+				kernel.AddRows(t.grad(b), dy, m)
+			}
+		})
+	}
+	return y
+}
+
+// mulRows computes the rows of y = x·b + bias, or y += x·b, where x and y are
+// contiguous with m rows; it shares the rows among the tape's cores.
+func (t *Tape) mulRows(y, x []float32, b kernel.View, m int, bias []float32, add bool) {
+	works := t.work()
+	eachRange(m, t.cores(), func(worker, lo, hi int) {
+		c := kernel.Matrix(y[lo*b.Cols:hi*b.Cols], hi-lo, b.Cols)
+		a := kernel.Matrix(x[lo*b.Rows:hi*b.Rows], hi-lo, b.Rows)
+		if add {
+			kernel.Mul(&works[worker], c, a, b, true)
+		} else {
+			kernel.MulBias(&works[worker], c, a, b, bias)
+		}
+	})
+}
+
+// MatMul computes c = a·b for a (M, K) and b (K, N).
+//
+//	da += dc·bᵀ    db += aᵀ·dc
+func MatMul(t *Tape, a, b *Var) *Var {
+	tensor.Check("MatMul a", a.Shape, -1, -1)
+	tensor.Check("MatMul b", b.Shape, a.Dim(1), -1)
+	m, k, n := a.Dim(0), a.Dim(1), b.Dim(1)
+	c := t.out(m, n)
+	w := &t.work()[0]
+	kernel.Mul(w, kernel.Matrix(c.Data, m, n), kernel.Matrix(a.Data, m, k), kernel.Matrix(b.Data, k, n), false)
+	if t.wantsAny(a, b) {
+		t.record(c, func() {
+			dc := kernel.Matrix(c.Grad, m, n)
+			if t.Wants(a) {
+				da, add := t.gradient(a)
+				kernel.Mul(w, kernel.Matrix(da, m, k), dc, kernel.Matrix(b.Data, k, n).T(), add)
+			}
+			if t.Wants(b) {
+				db, add := t.gradient(b)
+				kernel.Mul(w, kernel.Matrix(db, k, n), kernel.Matrix(a.Data, m, k).T(), dc, add)
+			}
+		})
+	}
+	return c
+}

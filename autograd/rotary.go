@@ -1,0 +1,63 @@
+package autograd
+
+import (
+	"math"
+
+	"heed/tensor"
+)
+
+// RotaryFrequencies returns the d/2 frequencies base^(-2i/d) of Su et al.
+// 2021, for a head of width d; base is usually 10,000.
+func RotaryFrequencies(d int, base float64) []float32 {
+	f := make([]float32, d/2)
+	for i := range f {
+		f[i] = float32(math.Pow(base, -2*float64(i)/float64(d)))
+	}
+	return f
+}
+
+// Rotary turns queries or keys x (T, H·d) by angles that grow with their
+// position (RoFormer, Su et al. 2021), so that the dot product of a query and a
+// key depends on their distance. Coordinates i and i+d/2 of each head make a
+// pair (the layout of GPT-NeoX and ESM-2), which is turned by
+// positions[row]·frequencies[i]; d is twice the number of frequencies.
+func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32) *Var {
+	half := len(frequencies)
+	tensor.Check("Rotary", x.Shape, len(positions), heads*2*half)
+	y := t.out(x.Shape...)
+	// The angles of a row are the same for all heads.
+	angles := t.scratch(len(positions) * 2 * half)
+	for r, p := range positions {
+		row := angles[r*2*half:]
+		for i, f := range frequencies {
+			sin, cos := math.Sincos(float64(p) * float64(f))
+			row[i], row[half+i] = float32(cos), float32(sin)
+		}
+	}
+	turn := func(dst, src []float32, sign float32, add bool) {
+		for r := range positions {
+			cos, sin := angles[r*2*half:][:half], angles[(r*2+1)*half:][:half]
+			for h := range heads {
+				at := (r*heads + h) * 2 * half
+				a, b := src[at:][:half], src[at+half:][:half]
+				u, v := dst[at:][:half], dst[at+half:][:half]
+				for i := range half {
+					c, s := cos[i], sign*sin[i]
+					p, q := a[i]*c-b[i]*s, b[i]*c+a[i]*s
+					if add {
+						p, q = p+u[i], q+v[i]
+					}
+					u[i], v[i] = p, q
+				}
+			}
+		}
+	}
+	turn(y.Data, x.Data, 1, false)
+	if t.wantsAny(x) {
+		t.record(y, func() {
+			dx, add := t.gradient(x)
+			turn(dx, y.Grad, -1, add)
+		})
+	}
+	return y
+}
