@@ -17,18 +17,36 @@ import "fmt"
 //	}
 func Mul(w *Work, c, a, b View, add bool) {
 	checkMul(c, a, b)
-	mul(w, c, a, b, nil, add)
+	mul(w, nil, c, a, b, nil, add)
 }
 
 // MulBias computes C = A·B + bias, where bias (N) is added to every row of C.
 // The sum of element (i, j) starts at bias[j]. A nil bias stands for zeros.
 func MulBias(w *Work, c, a, b View, bias []float32) {
 	checkMul(c, a, b)
-	if bias != nil && len(bias) != c.Cols {
-		panic(fmt.Sprintf("kernel.MulBias: bias of %d for %d columns", len(bias), c.Cols))
-	}
-	mul(w, c, a, b, bias, false)
+	checkBias(c, bias)
+	mul(w, nil, c, a, b, bias, false)
 }
+
+// MulParallel computes what [MulBias] computes, or [Mul] with add set, on up
+// to len(works) cores, which must be at least one. The bits of the result are
+// the same for any number of them.
+func MulParallel(works []Work, c, a, b View, bias []float32, add bool) {
+	checkMul(c, a, b)
+	checkBias(c, bias)
+	if bias != nil && add {
+		panic("kernel.MulParallel: both a bias and add")
+	}
+	if len(works) == 1 || c.Rows*c.Cols*a.Cols < minParallel {
+		mul(&works[0], nil, c, a, b, bias, add)
+		return
+	}
+	mul(&works[0], works, c, a, b, bias, add)
+}
+
+// minParallel is the number of multiplications from which a second core
+// gains more than it costs to start it.
+const minParallel = 1 << 19
 
 func checkMul(c, a, b View) {
 	if c.Rows != a.Rows || a.Cols != b.Rows || b.Cols != c.Cols || c.ColStride != 1 && c.Cols > 1 {
@@ -48,9 +66,21 @@ func (v View) check() {
 	}
 }
 
-// mul is Mul and MulBias without the checks.
-func mul(w *Work, c, a, b View, bias []float32, add bool) {
-	mulGeneric(c, a, b, bias, add)
+func checkBias(c View, bias []float32) {
+	if bias != nil && len(bias) != c.Cols {
+		panic(fmt.Sprintf("kernel.Mul: bias of %d for %d columns", len(bias), c.Cols))
+	}
+}
+
+// mul is MulParallel without the checks. It runs on one core if works is nil.
+func mul(w *Work, works []Work, c, a, b View, bias []float32, add bool) {
+	switch {
+	case c.Rows == 0 || c.Cols == 0:
+	case active == Generic || a.Cols == 0:
+		mulGeneric(c, a, b, bias, add)
+	default:
+		mulTiled(w, works, c, a, b, bias, add)
+	}
 }
 
 func mulGeneric(c, a, b View, bias []float32, add bool) {
