@@ -61,7 +61,6 @@ func (m Confusion) Figure() (*Figure, error) {
 // cells paints the matrix with its upper left corner at x0 and the top of c.
 func (m Confusion) cells(c draw.Canvas, x0, cell vg.Length) {
 	n := vg.Length(len(m.Classes))
-	scale := Viridis()
 	name := label(draw.XRight, draw.YCenter)
 	column := label(draw.XCenter, draw.YTop)
 	for i, row := range m.Counts {
@@ -78,8 +77,8 @@ func (m Confusion) cells(c draw.Canvas, x0, cell vg.Length) {
 				share = float64(k) / float64(total)
 			}
 			x := x0 + vg.Length(j)*cell
-			// Dark for many: the map is read on white paper.
-			fill := scale.At(1 - share*0.85)
+			// One hue on white: what is empty does not call for attention.
+			fill := fade(Palette(0), 0.06+0.9*share)
 			if total == 0 {
 				fill = faint
 			}
@@ -112,15 +111,12 @@ func (m Confusion) cells(c draw.Canvas, x0, cell vg.Length) {
 
 const quarter = 1.5707963267948966 // of a turn, in radians
 
-// over returns black or white, whichever is read better on the colour
-// (relative luminance of WCAG 2, whose contrasts with black and white are equal
-// at 0.179).
+// over returns ink or white, whichever is read better on the colour: by the
+// relative luminance of WCAG 2 their contrasts are equal near 0.21, which is
+// 0.24 with the square in place of the sRGB curve.
 func over(c color.RGBA) color.Color {
-	linear := func(v uint8) float64 {
-		x := float64(v) / 255
-		return x * x // a close approximation of the sRGB curve
-	}
-	if 0.2126*linear(c.R)+0.7152*linear(c.G)+0.0722*linear(c.B) > 0.2 {
+	square := func(v uint8) float64 { return float64(v) * float64(v) / (255 * 255) }
+	if 0.2126*square(c.R)+0.7152*square(c.G)+0.0722*square(c.B) > 0.24 {
 		return ink
 	}
 	return color.White

@@ -52,6 +52,7 @@ const (
 	logoRow   = 78 // height of the letters of a row, points
 	logoTicks = 16 // room under a row
 	logoGap   = 10
+	logoName  = 12 // room above a row for the names of marks
 )
 
 // Figure draws the logo; its height follows the number of rows.
@@ -97,7 +98,13 @@ func (l Logo) Figure() (*Figure, error) {
 	// A last row of a few positions looks like an accident: share evenly.
 	perRow = (n + rows - 1) / rows
 	h := header{title: l.Title, width: FigureWidth - 2*margin}
-	height := h.height() + vg.Length(rows)*(logoRow+logoTicks) + vg.Length(rows-1)*logoGap + lineStep + 2*margin
+	gap := vg.Length(logoGap)
+	for _, m := range l.Marks {
+		if m.Name != "" {
+			gap = logoGap + logoName
+		}
+	}
+	height := h.height() + vg.Length(rows)*(logoRow+logoTicks+gap) - logoGap + lineStep + 2*margin
 	return &Figure{title: l.Title, w: FigureWidth, h: height, paint: func(c draw.Canvas) {
 		c = h.draw(draw.Crop(c, margin, -margin, margin, -margin))
 		ticks := yTicks(low, high)
@@ -108,8 +115,8 @@ func (l Logo) Figure() (*Figure, error) {
 		}
 		left += lineStep + 8
 		// Few positions stay letters, not posters.
-		cell := min((c.Max.X-c.Min.X-left)/vg.Length(perRow), 24)
-		top := c.Max.Y
+		cell := min((c.Max.X-c.Min.X-left-8)/vg.Length(perRow), 24)
+		top := c.Max.Y + logoGap - gap
 		for r := range rows {
 			from, to := r*perRow, min((r+1)*perRow, n)
 			pane := c
@@ -117,14 +124,14 @@ func (l Logo) Figure() (*Figure, error) {
 			pane.Max.X = pane.Min.X + cell*vg.Length(to-from)
 			pane.Max.Y, pane.Min.Y = top, top-logoRow
 			l.row(pane, from, to, low, high, glyphs, ticks)
-			top -= logoRow + logoTicks + logoGap
+			top -= logoRow + logoTicks + gap
 		}
 		turned := label(draw.XCenter, draw.YTop)
 		turned.Rotation = quarter
-		c.FillText(turned, vg.Point{X: c.Min.X, Y: (c.Max.Y + top + logoGap + logoTicks) / 2}, clean(l.YLabel))
+		c.FillText(turned, vg.Point{X: c.Min.X, Y: (c.Max.Y + logoGap + top + logoTicks) / 2}, clean(l.YLabel))
 		if l.Positions != nil {
 			x := label(draw.XCenter, draw.YTop)
-			c.FillText(x, vg.Point{X: c.Min.X + left + cell*vg.Length(perRow)/2, Y: top + logoGap - 2}, "position relative to TSS (bp)")
+			c.FillText(x, vg.Point{X: c.Min.X + left + cell*vg.Length(perRow)/2, Y: top + gap - 2}, "position relative to TSS (bp)")
 		}
 	}}, nil
 }
@@ -154,16 +161,7 @@ func (l Logo) row(c draw.Canvas, from, to int, low, high float64, glyphs []vg.Pa
 		}
 		return l.Positions[i]
 	}
-	for i := from; i < to; i++ {
-		for _, m := range l.Marks {
-			if p := float64(position(i)); p >= m.From && p <= m.To {
-				x := c.Min.X + cell*vg.Length(i-from)
-				c.SetColor(fade(Palette(4), 0.3))
-				c.Fill(box(x, c.Min.Y, x+cell, c.Max.Y))
-				break
-			}
-		}
-	}
+	l.shade(c, from, to, cell, position)
 	axis := line(frame, 0.6)
 	c.StrokeLine2(axis, c.Min.X-3, c.Min.Y, c.Min.X-3, c.Max.Y)
 	c.StrokeLine2(axis, c.Min.X-3, y(0), c.Max.X, y(0))
@@ -208,6 +206,37 @@ func (l Logo) row(c draw.Canvas, from, to int, low, high float64, glyphs []vg.Pa
 			}
 			c.StrokeLine2(axis, x+cell/2, c.Min.Y-1, x+cell/2, c.Min.Y-4)
 			c.FillText(under, vg.Point{X: x + cell/2, Y: c.Min.Y - 5}, s)
+		}
+	}
+}
+
+// shade paints the marks that touch positions [from, to), each as one area, and
+// their names where there is room.
+func (l Logo) shade(c draw.Canvas, from, to int, cell vg.Length, position func(int) int) {
+	sty := label(draw.XCenter, draw.YBottom)
+	free := c.Min.X - 30 // names end left of here
+	for _, m := range l.Marks {
+		first, last := -1, -1
+		for i := from; i < to; i++ {
+			if p := float64(position(i)); p >= m.From && p <= m.To {
+				if first < 0 {
+					first = i
+				}
+				last = i
+			}
+		}
+		if first < 0 {
+			continue
+		}
+		x0, x1 := c.Min.X+cell*vg.Length(first-from), c.Min.X+cell*vg.Length(last-from+1)
+		c.SetColor(fade(Palette(4), 0.3))
+		c.Fill(box(x0, c.Min.Y, x1, c.Max.Y))
+		name := clean(m.Name)
+		half := sty.Width(name) / 2
+		mid := vg.Length(nameAt(float64(x0+x1)/2, float64(half), float64(c.Min.X), float64(c.Max.X)+8))
+		if name != "" && mid-half > free {
+			c.FillText(sty, vg.Point{X: mid, Y: c.Max.Y + 1}, name)
+			free = mid + half + 4
 		}
 	}
 }

@@ -140,9 +140,9 @@ func (t Track) marks(first, last float64) (marks, error) {
 		if k.To < first || k.From > last || k.Name == "" {
 			continue
 		}
-		mid := ((k.From+k.To)/2 - first) * unit
-		half := float64(sty.Width(clean(k.Name)))/2 + 5
-		s := span{mid - half, mid + half}
+		half := float64(sty.Width(clean(k.Name))) / 2
+		mid := nameAt(((k.From+k.To)/2-first)*unit, half, 0, (last-first)*unit)
+		s := span{mid - half - 5, mid + half + 5}
 		level := 0
 	search:
 		for ; level < len(taken); level++ {
@@ -184,10 +184,15 @@ func (m marks) Plot(c draw.Canvas, p *gonum.Plot) {
 		}
 		sty := label(draw.XCenter, draw.YBottom)
 		name := clean(k.Name)
-		half := sty.Width(name) / 2
-		mid := min(max((x0+x1)/2, c.Min.X-20+half), c.Max.X-half)
-		c.FillText(sty, vg.Point{X: mid, Y: y}, name)
+		half := float64(sty.Width(name)) / 2
+		mid := nameAt(float64(x0+x1)/2, half, float64(c.Min.X), float64(c.Max.X))
+		c.FillText(sty, vg.Point{X: vg.Length(mid), Y: y}, name)
 	}
+}
+
+// nameAt moves the middle of a name so that it stays inside the figure.
+func nameAt(mid, half, left, right float64) float64 {
+	return min(max(mid, left-20+half), right-half)
 }
 
 // positionTicks labels round positions, and +1 in place of the 0 that the
