@@ -93,27 +93,39 @@ func Read(name string, r io.ReaderAt, size int64) (*File, error) {
 func readFloats(name string, r io.ReaderAt, a Array, buf []byte) ([]float32, error) {
 	size := a.DType.Size()
 	out := make([]float32, a.Bytes/int64(size))
-	buf = buf[:len(buf)/size*size]
-	for done := 0; done < len(out); {
-		b := buf[:min(len(buf), (len(out)-done)*size)]
-		if err := readAt(name, r, b, a.Offset+int64(done*size)); err != nil {
+	at := a.Offset
+	for rest := out; len(rest) > 0; {
+		n := min(len(buf)/size, len(rest))
+		if err := readAt(name, r, buf[:n*size], at); err != nil {
 			return nil, err
 		}
-		for ; len(b) > 0; b = b[size:] {
-			switch a.DType {
-			case F32:
-				out[done] = math.Float32frombits(binary.LittleEndian.Uint32(b))
-			case F16:
-				out[done] = fromF16(binary.LittleEndian.Uint16(b))
-			case BF16:
-				out[done] = fromBF16(binary.LittleEndian.Uint16(b))
-			case F64:
-				out[done] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
-			}
-			done++
-		}
+		widen(rest[:n], buf, a.DType)
+		rest = rest[n:]
+		at += int64(n * size)
 	}
 	return out, nil
+}
+
+// widen sets dst to the values of type d at the beginning of b.
+func widen(dst []float32, b []byte, d DType) {
+	switch d {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = fromF16(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = fromBF16(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case F64:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
+		}
+	}
 }
 
 // Under returns the part of f whose names begin with prefix. The names stay
