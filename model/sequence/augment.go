@@ -1,0 +1,76 @@
+package sequence
+
+import "math/rand/v2"
+
+// Augment says how training examples are varied. The zero Augment leaves them
+// as they are.
+type Augment struct {
+	// ReverseComplement turns every second example round. It is wrong for
+	// sequences with a direction, such as promoters aligned at their start.
+	ReverseComplement bool `json:"reverse_complement"`
+	// Shift moves the sequence by up to so many letters to either side; what
+	// enters is unknown (N), what leaves is lost.
+	Shift int `json:"shift"`
+	// Mutate is the probability with which each token becomes another.
+	Mutate float64 `json:"mutate"`
+	// Mask is the probability with which each token becomes [MASK].
+	Mask float64 `json:"mask"`
+}
+
+// Apply returns a varied copy of ids.
+func (a Augment) Apply(z Tokenizer, ids []int32, r *rand.Rand) []int32 {
+	out := append([]int32(nil), ids...)
+	if a.ReverseComplement && r.IntN(2) == 1 {
+		out = z.ReverseComplement(out)
+	}
+	if a.Shift > 0 {
+		out = shift(out, r.IntN(2*a.Shift+1)-a.Shift, int32(z.Vocab()-1))
+	}
+	kmers := int32(1) << (2 * z.K)
+	for i := range out {
+		if a.Mutate > 0 && r.Float64() < a.Mutate {
+			out[i] = firstLetter + r.Int32N(kmers)
+		}
+		if a.Mask > 0 && r.Float64() < a.Mask {
+			out[i] = MaskToken
+		}
+	}
+	return out
+}
+
+// shift moves ids by n places, to the right if n is positive.
+func shift(ids []int32, n int, fill int32) []int32 {
+	out := make([]int32, len(ids))
+	for i := range out {
+		out[i] = fill
+		if j := i - n; j >= 0 && j < len(ids) {
+			out[i] = ids[j]
+		}
+	}
+	return out
+}
+
+// Corrupt prepares a sequence for masked-token training as BERT does (Devlin
+// et al. 2019, §3.1): rate of the tokens are chosen, of which 80 % become
+// [MASK], 10 % another token and 10 % stay. It returns the changed copy, and
+// the chosen positions and their true ids. At least one token is chosen.
+func Corrupt(z Tokenizer, ids []int32, rate float64, r *rand.Rand) (out []int32, at []int, truth []int32) {
+	out = append([]int32(nil), ids...)
+	if len(ids) == 0 {
+		return out, nil, nil
+	}
+	sure := r.IntN(len(ids))
+	for i, id := range ids {
+		if i != sure && r.Float64() >= rate {
+			continue
+		}
+		at, truth = append(at, i), append(truth, id)
+		switch p := r.Float64(); {
+		case p < 0.8:
+			out[i] = MaskToken
+		case p < 0.9:
+			out[i] = firstLetter + r.Int32N(int32(1)<<(2*z.K))
+		}
+	}
+	return out, at, truth
+}

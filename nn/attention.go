@@ -1,0 +1,115 @@
+package nn
+
+import (
+	"math/rand/v2"
+
+	"heed/autograd"
+)
+
+// A Mixer lets the positions of a segment influence one another: (T, D) to
+// (T, D). Attention reaches any position in one step; a convolution reaches a
+// neighbourhood; a recurrent layer reaches its predecessors through a chain.
+type Mixer interface {
+	Module
+	Mix(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var
+}
+
+// MultiHeadAttention is self-attention with H heads (Vaswani et al. 2017).
+type MultiHeadAttention struct {
+	Query, Key, Value *Linear
+	Relative          *autograd.Var // (H, 2R+1) bias by offset; nil for none
+	Out               *Linear
+
+	Heads   int
+	Rotary  []float32 // frequencies of rotary positions; nil for none
+	Dropout float32   // of the weights
+	Name    string    // what a probe sees: Name.weights
+}
+
+// NewMultiHeadAttention returns self-attention of the given width.
+func NewMultiHeadAttention(dim, heads int, r *rand.Rand) *MultiHeadAttention {
+	return &MultiHeadAttention{
+		Query: NewLinear(dim, dim, r), Key: NewLinear(dim, dim, r), Value: NewLinear(dim, dim, r),
+		Out: NewLinear(dim, dim, r), Heads: heads,
+	}
+}
+
+// Mix maps x (T, D) to (T, D); rows attend within their segments.
+func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	q, k, v := a.Query.Forward(t, x), a.Key.Forward(t, x), a.Value.Forward(t, x)
+	if a.Rotary != nil {
+		positions := Positions(s, x.Dim(0))
+		q = autograd.Rotary(t, q, a.Heads, positions, a.Rotary)
+		k = autograd.Rotary(t, k, a.Heads, positions, a.Rotary)
+	}
+	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
+		Name: a.Name, Heads: a.Heads, Query: s, Relative: a.Relative, Dropout: a.Dropout,
+	})
+	return a.Out.Forward(t, o)
+}
+
+// Visit names query, key, value, the relative bias if there is one, and out.
+func (a *MultiHeadAttention) Visit(prefix string, f Visitor) {
+	a.Query.Visit(Join(prefix, "query"), f)
+	a.Key.Visit(Join(prefix, "key"), f)
+	a.Value.Visit(Join(prefix, "value"), f)
+	if a.Relative != nil {
+		f(Join(prefix, "relative"), a.Relative)
+	}
+	a.Out.Visit(Join(prefix, "out"), f)
+}
+
+// Positions returns the place of every one of n rows within its segment.
+func Positions(s []autograd.Segment, n int) []int32 {
+	p := make([]int32, n)
+	for _, g := range s {
+		for i := range g.Count {
+			p[g.Start+i*g.Stride] = int32(i)
+		}
+	}
+	return p
+}
+
+// EncoderLayer is one pre-norm transformer block (Xiong et al. 2020):
+//
+//	x += dropout(Mixer(Norm1(x)))
+//	x += dropout(Down(gelu(Up(Norm2(x)))))
+type EncoderLayer struct {
+	Norm1 *LayerNorm
+	Mixer Mixer
+	Norm2 *LayerNorm
+	Up    *Linear // (FFN, D)
+	Down  *Linear // (D, FFN)
+
+	Dropout float32
+	Name    string // what a probe sees: Name.output
+}
+
+// NewEncoderLayer returns a block around a mixer.
+func NewEncoderLayer(mixer Mixer, dim, ffn int, r *rand.Rand) *EncoderLayer {
+	return &EncoderLayer{
+		Norm1: NewLayerNorm(dim), Mixer: mixer, Norm2: NewLayerNorm(dim),
+		Up: NewLinear(dim, ffn, r), Down: NewLinear(ffn, dim, r),
+	}
+}
+
+// Forward maps x (T, D) to (T, D).
+func (l *EncoderLayer) Forward(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	h := l.Mixer.Mix(t, l.Norm1.Forward(t, x), s)
+	x = autograd.Add(t, x, autograd.Dropout(t, h, l.Dropout))
+	h = l.Down.Forward(t, autograd.GELU(t, l.Up.Forward(t, l.Norm2.Forward(t, x))))
+	x = autograd.Add(t, x, autograd.Dropout(t, h, l.Dropout))
+	if l.Name != "" {
+		t.Watch(l.Name+".output", x)
+	}
+	return x
+}
+
+// Visit names norm1, attention, norm2, up and down.
+func (l *EncoderLayer) Visit(prefix string, f Visitor) {
+	l.Norm1.Visit(Join(prefix, "norm1"), f)
+	l.Mixer.Visit(Join(prefix, "attention"), f)
+	l.Norm2.Visit(Join(prefix, "norm2"), f)
+	l.Up.Visit(Join(prefix, "up"), f)
+	l.Down.Visit(Join(prefix, "down"), f)
+}
