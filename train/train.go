@@ -180,7 +180,7 @@ func (r *Run) Steps(ctx context.Context) iter.Seq2[Step, error] {
 			}
 			if e := r.step / per; e != epoch {
 				epoch = e
-				order = data.Order(len(r.problem.Lengths), r.cfg.Seed, uint64(e))
+				order = data.Shuffle(len(r.problem.Lengths), r.cfg.Seed, uint64(e))
 			}
 			i := r.step % per
 			batch := order[i*r.cfg.Batch : min((i+1)*r.cfg.Batch, len(order))]
