@@ -85,8 +85,9 @@ func (s *slab) get(shape []int) *Var {
 	}
 	v := &s.chunks[s.n/slabChunk][s.n%slabChunk]
 	s.n++
+	own := v.Shape[:0]
 	*v = Var{}
-	v.Shape = append(v.Shape[:0], shape...)
+	v.Shape = append(own, shape...)
 	return v
 }
 

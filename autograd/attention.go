@@ -47,10 +47,26 @@ func GridColumns(start, n, l int) []Segment {
 
 func checkSegments(op string, segments []Segment, rows int) {
 	for _, s := range segments {
-		if s.Count > 0 && (s.Start < 0 || s.Stride < 1 || s.Start+(s.Count-1)*s.Stride >= rows) {
+		if s.Count < 0 || s.Count > 0 && (s.Start < 0 || s.Stride < 1 || s.Start+(s.Count-1)*s.Stride >= rows) {
 			panic(fmt.Sprintf("%s: segment {Start %d, Count %d, Stride %d} of %d rows", op, s.Start, s.Count, s.Stride, rows))
 		}
 	}
+}
+
+// overlap returns a row that lies in two segments, or -1.
+func (t *Tape) overlap(segments []Segment, rows int) int {
+	seen := t.scratch(rows)
+	defer t.free(seen)
+	clear(seen)
+	for _, s := range segments {
+		for i := range s.Count {
+			if seen[s.Start+i*s.Stride] != 0 {
+				return s.Start + i*s.Stride
+			}
+			seen[s.Start+i*s.Stride] = 1
+		}
+	}
+	return -1
 }
 
 // An AttentionSpec says who attends to whom.
@@ -64,7 +80,8 @@ type AttentionSpec struct {
 	// (grouped-query attention, Ainslie et al. 2023).
 	Heads int
 	// Query lists the segments of q. Key lists those of k and v that the query
-	// segments attend to, one for each; nil means Query (self-attention).
+	// segments attend to, one for each; nil means Query (self-attention). Key
+	// segments may overlap, query segments must not.
 	Query, Key []Segment
 	// KeyMask (rows of k) is true where a key takes part; nil means everywhere.
 	// A query all of whose keys are masked gets zeros. In tied attention the
@@ -79,8 +96,8 @@ type AttentionSpec struct {
 	// Relative (H, 2R+1) is added to the score of query i and key j at index
 	// clamp(j-i, -R, R)+R: relative position bias, and ALiBi (see [ALiBi]).
 	Relative *Var
-	// Scale multiplies the dot products; 0 means 1/sqrt(d), and 1/sqrt(d·N) in
-	// tied attention.
+	// Scale, positive, multiplies the dot products; 0 means 1/sqrt(d), and
+	// 1/sqrt(d·N) in tied attention.
 	Scale float32
 	// Tied groups every Tied consecutive segments, all of one count, under one
 	// softmax of logits summed over the group: the tied row attention of the
@@ -117,6 +134,7 @@ type attention struct {
 	mask         []float32 // 0 or -inf for each row of k
 	lse          []float32 // for each group and head, from lseAt on
 	lseAt        []int
+	sharedRows   bool // two groups may write one row of a gradient
 }
 
 func newAttention(t *Tape, q, k, v *Var, spec AttentionSpec) *attention {
@@ -130,7 +148,8 @@ func newAttention(t *Tape, q, k, v *Var, spec AttentionSpec) *attention {
 	if k.Dim(1)%d != 0 || k.Dim(1) == 0 || spec.Heads%(k.Dim(1)/d) != 0 {
 		panic(&tensor.ShapeError{Op: "Attention key heads", Got: k.Shape, Want: q.Shape})
 	}
-	if spec.Key == nil {
+	crossed := spec.Key != nil
+	if !crossed {
 		spec.Key = spec.Query
 	}
 	spec.Tied = max(1, spec.Tied)
@@ -147,6 +166,13 @@ func newAttention(t *Tape, q, k, v *Var, spec AttentionSpec) *attention {
 			panic(fmt.Sprintf("Attention: tied segments %d and %d differ in length", first, i))
 		}
 		a.maxQ, a.maxK = max(a.maxQ, s.Count), max(a.maxK, spec.Key[i].Count)
+	}
+	if r := t.overlap(spec.Query, q.Dim(0)); r >= 0 {
+		panic(fmt.Sprintf("Attention: row %d is in two query segments", r))
+	}
+	a.sharedRows = crossed && (q == k || q == v || t.overlap(spec.Key, k.Dim(0)) >= 0)
+	if !(spec.Scale >= 0) {
+		panic(fmt.Sprintf("Attention: scale %v", spec.Scale))
 	}
 	if a.spec.Scale == 0 {
 		a.spec.Scale = float32(1 / math.Sqrt(float64(d*a.tied)))
@@ -199,7 +225,7 @@ func (a *attention) blocked() *Var {
 	}
 	a.lse = t.scratch(total)
 	workers := a.workers()
-	par.Do(a.groups*h, t.cores(), func(worker, i int) {
+	par.Do(a.groups*h, len(workers), func(worker, i int) {
 		w := workers[worker]
 		w.set(a, o, i/h, i%h)
 		kernel.AttentionForward(w.work, &w.head)
@@ -211,30 +237,26 @@ func (a *attention) blocked() *Var {
 }
 
 func (a *attention) backward(o *Var, workers []*attentionWorker) {
-	t := a.t
-	grad := func(v *Var) []float32 {
-		if t.Wants(v) {
-			return t.grad(v)
+	t, s := a.t, &a.spec
+	var grads [3][]float32
+	for i, v := range [...]*Var{a.q, a.k, a.v} {
+		grads[i] = t.gradOrSpare(v)
+		if !t.Wants(v) {
+			defer t.free(grads[i])
 		}
-		if v == a.spec.Bias || v == a.spec.Relative {
-			return nil
-		}
-		spare := t.scratch(len(v.Data)) // a gradient that nobody wants
-		clear(spare)
-		return spare
 	}
-	dq, dk, dv := grad(a.q), grad(a.k), grad(a.v)
+	dq, dk, dv := grads[0], grads[1], grads[2]
 	var dbias, drel []float32
-	if a.spec.Bias != nil {
-		dbias = grad(a.spec.Bias)
+	if t.Wants(s.Bias) {
+		dbias = t.grad(s.Bias)
 	}
-	if a.spec.Relative != nil {
-		drel = grad(a.spec.Relative)
+	if t.Wants(s.Relative) {
+		drel = t.grad(s.Relative)
 	}
-	// A task owns the gradients of one key head; where segments share a bias it
-	// owns that key head in all groups.
-	keyHeads := a.spec.Heads / a.perKey
-	shared := drel != nil || dbias != nil && len(a.spec.Bias.Shape) == 3
+	// A task owns the gradients of one key head in one group. Where groups share
+	// a bias, or rows of a gradient, it owns the key head in all groups.
+	keyHeads := s.Heads / a.perKey
+	shared := drel != nil || dbias != nil && len(s.Bias.Shape) == 3 || a.sharedRows
 	one := func(worker, group, keyHead int) {
 		for j := range a.perKey {
 			w := workers[worker]
@@ -244,14 +266,14 @@ func (a *attention) backward(o *Var, workers []*attentionWorker) {
 		}
 	}
 	if shared {
-		par.Do(keyHeads, t.cores(), func(worker, i int) {
+		par.Do(keyHeads, len(workers), func(worker, i int) {
 			for g := range a.groups {
 				one(worker, g, i)
 			}
 		})
 		return
 	}
-	par.Do(a.groups*keyHeads, t.cores(), func(worker, i int) { one(worker, i/keyHeads, i%keyHeads) })
+	par.Do(a.groups*keyHeads, len(workers), func(worker, i int) { one(worker, i/keyHeads, i%keyHeads) })
 }
 
 // An attentionWorker is what one goroutine needs to run heads.

@@ -38,7 +38,9 @@ func Conv1D(t *Tape, x, w, b *Var, segments []Segment) *Var {
 	if t.wantsAny(x, w, b) {
 		t.record(y, func() {
 			if t.Wants(b) {
-				kernel.AddRows(t.grad(b), y.Grad, y.Dim(0))
+				for _, s := range segments { // rows outside have no bias
+					kernel.AddRows(t.grad(b), y.Grad[s.Start*o:(s.Start+s.Count)*o], s.Count)
+				}
 			}
 			if t.Wants(w) {
 				dw := kernel.Matrix(t.grad(w), o, k*c)
@@ -112,31 +114,32 @@ func MaxPool1D(t *Tape, x *Var, size int, segments []Segment) (*Var, []Segment) 
 		total += lengths[i]
 	}
 	y := t.out(total, c)
-	from := make([]int32, total*c) // the index in x of each maximum
-	at := 0
-	for i, s := range segments {
-		for r := range lengths[i] {
-			first := s.Start + r*size
-			last := min(first+size, s.Start+s.Count)
-			for j := range c {
-				best := first*c + j
-				for l := first + 1; l < last; l++ {
-					if x.Data[l*c+j] > x.Data[best] {
-						best = l*c + j
+	// each calls f with the index in y and in x of every maximum. Backward finds
+	// them again rather than store them.
+	each := func(f func(to, from int)) {
+		at := 0
+		for i, s := range segments {
+			for r := range lengths[i] {
+				first := s.Start + r*size
+				last := min(first+size, s.Start+s.Count)
+				for j := range c {
+					best := first*c + j
+					for l := first + 1; l < last; l++ {
+						if x.Data[l*c+j] > x.Data[best] {
+							best = l*c + j
+						}
 					}
+					f(at*c+j, best)
 				}
-				y.Data[at*c+j] = x.Data[best]
-				from[at*c+j] = int32(best)
+				at++
 			}
-			at++
 		}
 	}
+	each(func(to, from int) { y.Data[to] = x.Data[from] })
 	if t.wantsAny(x) {
 		t.record(y, func() {
 			dx := t.grad(x)
-			for i, f := range from {
-				dx[f] += y.Grad[i]
-			}
+			each(func(to, from int) { dx[from] += y.Grad[to] })
 		})
 	}
 	return y, Packed(lengths...)

@@ -168,6 +168,9 @@ func dropoutThreshold(rate float32) uint32 { return uint32(float64(rate) * (1 <<
 
 // Reshape returns x under another shape of the same size; the data is shared.
 func Reshape(t *Tape, x *Var, shape ...int) *Var {
+	if tensor.Size(shape) != len(x.Data) {
+		panic(&tensor.ShapeError{Op: "Reshape", Got: x.Shape, Want: slices.Clone(shape)})
+	}
 	y := t.view(x.Data, shape...)
 	if t.wantsAny(x) {
 		t.record(y, func() { t.accumulate(x, y.Grad) })

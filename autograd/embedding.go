@@ -1,6 +1,8 @@
 package autograd
 
 import (
+	"fmt"
+
 	"heed/internal/kernel"
 	"heed/tensor"
 )
@@ -15,7 +17,7 @@ func Embedding(t *Tape, table *Var, ids []int32) *Var {
 	y := t.out(len(ids), d)
 	for i, id := range ids {
 		if id < 0 || int(id) >= v {
-			panic(&tensor.ShapeError{Op: "Embedding id", Got: []int{int(id)}, Want: []int{v}})
+			panic(fmt.Sprintf("Embedding: id %d is not in [0, %d)", id, v))
 		}
 		copy(y.Data[i*d:(i+1)*d], table.Data[int(id)*d:int(id+1)*d])
 	}

@@ -12,8 +12,8 @@ import (
 //
 //	dx += dy·w    dw += dyᵀ·x    db += column sums of dy
 func Linear(t *Tape, x, w, b *Var) *Var {
-	m, n, k := x.Rows(), w.Dim(0), w.Dim(-1)
 	tensor.Check("Linear weight", w.Shape, -1, x.Dim(-1))
+	m, n, k := x.Rows(), w.Dim(0), w.Dim(1)
 	if b != nil {
 		tensor.Check("Linear bias", b.Shape, n)
 	}

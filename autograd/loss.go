@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"math"
 
 	"heed/tensor"
@@ -21,7 +22,7 @@ func CrossEntropy(t *Tape, logits *Var, targets []int32, norm float32) *Var {
 	var loss float64
 	for i, target := range targets {
 		if int(target) >= c {
-			panic(&tensor.ShapeError{Op: "CrossEntropy target", Got: []int{int(target)}, Want: []int{c}})
+			panic(fmt.Sprintf("CrossEntropy: target %d is not below %d", target, c))
 		}
 		loss += softmaxRow(p[i*c:(i+1)*c], logits.Data[i*c:(i+1)*c], int(target))
 	}
@@ -56,7 +57,7 @@ func softmaxRow(p, x []float32, target int) float64 {
 	}
 	var sum float64
 	for j, v := range x {
-		e := math.Exp(float64(v - m))
+		e := math.Exp(float64(v) - float64(m))
 		p[j] = float32(e)
 		sum += e
 	}
@@ -66,7 +67,7 @@ func softmaxRow(p, x []float32, target int) float64 {
 	if target < 0 {
 		return 0
 	}
-	return math.Log(sum) - float64(x[target]-m)
+	return math.Log(sum) - (float64(x[target]) - float64(m))
 }
 
 // BinaryCrossEntropy computes the cross-entropy of the logistic function of

@@ -25,8 +25,8 @@ func LayerNorm(t *Tape, x, gamma, beta *Var, eps float32) *Var {
 			if t.Wants(x) {
 				dx, add = t.gradient(x)
 			}
-			if t.Wants(gamma) && t.Wants(beta) {
-				dgamma, dbeta = t.grad(gamma), t.grad(beta)
+			if t.wantsAny(gamma, beta) { // the kernel computes both or none
+				dgamma, dbeta = t.gradOrSpare(gamma), t.gradOrSpare(beta)
 			}
 			kernel.LayerNormBack(dx, dgamma, dbeta, y.Grad, x.Data, gamma.Data, mean, rstd, add)
 		})

@@ -42,7 +42,7 @@ type Var struct {
 	Trainable bool
 
 	tape  *Tape // the owner; nil for parameters and inputs
-	needs bool  // an operation's output: some input wants a gradient
+	needs bool  // an operation's output: some input wants a gradient, or keep
 	keep  bool  // Grad survives Backward
 }
 
@@ -137,8 +137,14 @@ func (t *Tape) BackwardFrom(out *Var, grad []float32) {
 	}
 }
 
-// Keep retains the gradient of v, a Var of this tape, after Backward.
-func (t *Tape) Keep(v *Var) { v.keep = true }
+// Keep retains the gradient of v, a Var of this tape, after Backward. A Var
+// that depends on nothing trainable gets a gradient too if Keep comes before
+// the operations that use it. Parameters and inputs keep theirs in any case.
+func (t *Tape) Keep(v *Var) {
+	if v.tape == t {
+		v.keep, v.needs = true, true
+	}
+}
 
 // Watch shows v to the probe under a name, if there is a probe.
 func (t *Tape) Watch(name string, v *Var) {
@@ -153,8 +159,8 @@ func (t *Tape) Wants(v *Var) bool {
 	return v != nil && !t.NoGrad && (v.needs || v.Trainable)
 }
 
-// Grad returns the gradient of v on this tape after Backward: of a parameter
-// or an input, of the loss, or of a Var that was kept. It is nil if v has none.
+// Grad returns the gradient of v on this tape after Backward: of a parameter,
+// of an input, or of a Var that was kept. It is nil if v has none.
 func (t *Tape) Grad(v *Var) []float32 {
 	if v.tape != nil {
 		return v.Grad
@@ -198,6 +204,17 @@ func (t *Tape) grad(v *Var) []float32 {
 	return g
 }
 
+// gradOrSpare returns what grad does, or a buffer of the same length that
+// nobody reads if v wants no gradient.
+func (t *Tape) gradOrSpare(v *Var) []float32 {
+	if t.Wants(v) {
+		return t.grad(v)
+	}
+	spare := t.scratch(len(v.Data))
+	clear(spare)
+	return spare
+}
+
 // out returns a new Var of this tape. Its Data is not cleared.
 func (t *Tape) out(shape ...int) *Var {
 	v := t.vars.get(shape)
@@ -209,9 +226,6 @@ func (t *Tape) out(shape ...int) *Var {
 // view returns a new Var of this tape over the data of another.
 func (t *Tape) view(data []float32, shape ...int) *Var {
 	v := t.vars.get(shape)
-	if tensor.Size(v.Shape) != len(data) {
-		panic(&tensor.ShapeError{Op: "view", Got: []int{len(data)}, Want: v.Shape})
-	}
 	v.Data = data
 	v.tape = t
 	return v

@@ -144,6 +144,9 @@ type AttentionGrad struct {
 	DRelative      []float32
 }
 
+// biased reports whether some bias wants its gradient.
+func (g *AttentionGrad) biased() bool { return g.DBias.Data != nil || g.DRelative != nil }
+
 // AttentionBackward adds the gradients of q, k, v, bias and relative bias. It
 // recomputes the weights block by block from LSE. With P the weights, M the
 // dropout mask times its factor, and D_i = Σ_n do[n][i]·o[n][i]:
@@ -191,7 +194,7 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 			}
 			scale := h.softScale()
 			f := h.Scale // of ds, unless the biases want it without
-			if g.DBias.Data != nil || g.DRelative != nil {
+			if g.biased() {
 				f = 1
 			}
 			for i := range n {
@@ -212,7 +215,7 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 			for r := range h.V {
 				Mul(w, g.DV[r].rows(j0, m), sb.T(), g.DO[r].rows(i0, n), true)
 			}
-			if f != h.Scale {
+			if g.biased() {
 				h.biasBackward(g, db, i0, j0)
 				for i := range n {
 					Scale(db.row(i), h.Scale)
