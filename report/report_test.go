@@ -1,0 +1,364 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"heed/plot"
+)
+
+var out = flag.String("out", "", "write the pages of the tests to this folder, to look at them")
+
+type drawing interface {
+	Figure() (*plot.Figure, error)
+}
+
+func svg(t *testing.T, d drawing) []byte {
+	t.Helper()
+	f, err := d.Figure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.SVG()
+}
+
+// attentionOf makes up attention: a diagonal, and on one head a column.
+func attentionOf(n, layers, heads int, seed uint64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := make([]float32, 0, layers*heads*n*n)
+	for k := range layers * heads {
+		for q := range n {
+			row := make([]float64, n)
+			sum := 0.0
+			for j := range n {
+				d := float64(q - j - 3*(k-heads/2))
+				row[j] = math.Exp(-d*d/float64(4+8*k)) + 0.05*rng.Float64()
+				if k%3 == 1 && (j == n/4 || j == n/4+1) {
+					row[j] += 2
+				}
+				sum += row[j]
+			}
+			for _, v := range row {
+				w = append(w, float32(v/sum))
+			}
+		}
+	}
+	return w
+}
+
+// full is a report with every block, in the shape of a quickstart.
+func full(t *testing.T) *Report {
+	nan := math.NaN()
+	rng := rand.New(rand.NewPCG(3, 5))
+	const sequence = "TACTAGCAATACGCTTGCGTTCGGTGGTTAAGTATGTATAATGCGCGGGCTTGTCGT"
+	var x, fpr, tpr, effect, low, high, heights []float64
+	var positions []int
+	tokens, coordinates := []string{"[CLS]"}, []int{0}
+	for i := range len(sequence) {
+		p := plot.Position(i, 50)
+		positions = append(positions, p)
+		tokens, coordinates = append(tokens, sequence[i:i+1]), append(coordinates, p)
+		x = append(x, float64(p))
+		e := 0.9*math.Exp(-math.Pow(float64(p+35)/3, 2)) + 1.3*math.Exp(-math.Pow(float64(p+11)/3, 2)) + 0.1*rng.Float64()
+		effect, low, high = append(effect, e), append(low, e*0.6), append(high, e*1.3)
+		heights = append(heights, e-0.2)
+	}
+	for i := range 41 {
+		v := float64(i) / 40
+		fpr, tpr = append(fpr, v), append(tpr, math.Pow(v, 0.12))
+	}
+	var steps, loss, mcc []float64
+	for i := range 30 {
+		steps = append(steps, float64(50*i))
+		loss = append(loss, 0.69*math.Exp(-float64(i)/8)+0.04)
+		mcc = append(mcc, 0.92*(1-math.Exp(-float64(i)/6)))
+	}
+	motifs := []plot.Mark{{From: -36, To: -31, Name: "−35 box"}, {From: -14, To: -8, Name: "−10 box"}}
+	letters, err := plot.SequenceHeights(sequence, "ACGT", heights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logo := func(name string) Option {
+		return Option{Name: name, Figure: Figure{
+			Name: "logo-" + name, Alt: "Sequence logo of " + name + " with tall letters at −35 and −10",
+			Caption: "Height: drop of the log-odds when the base is replaced, mean over the three others.",
+			SVG:     svg(t, plot.Logo{Title: name, Letters: "ACGT", Heights: letters, Positions: positions, Marks: motifs, YLabel: "drop of log-odds"}),
+		}}
+	}
+	var errors []plot.Bar
+	for _, b := range []struct {
+		name   string
+		value  float64
+		origin plot.Origin
+	}{{"Heed transformer", 4, plot.Ours}, {"KBANN", 4, plot.Published}, {"Back-propagation", 8, plot.Published}, {"O'Neill", 12, plot.Published},
+		{"3-nearest-neighbours", 13, plot.Published}, {"ID3", 19, plot.Published}, {"1-4-mer logistic", 17, plot.Floor}, {"GC content", 33, plot.Floor}} {
+		errors = append(errors, plot.Bar{Name: b.name, Value: b.value, Low: nan, High: nan, Origin: b.origin})
+	}
+	errors[0].Low, errors[0].High = 1.6, 9.9
+	pixels, err := plot.HeatmapPNG(attentionOf(58, 1, 1, 9), 58, 58, 0, 0.3, plot.Viridis())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Report{
+		Title: "Promoters of E. coli, read by a transformer",
+		Lead:  "A two-layer transformer was trained on 106 sequences of 57 bases and tested on each sequence by a model that had not seen it. It made 4 errors of 106 (95 % interval 1.5 to 9.3 %); counting G and C alone makes 33.",
+		Sections: []Section{
+			{"Results", []Block{
+				Tiles{{"4 of 106", "errors, leave-one-out", "95 % interval 1.5 to 9.3 %"}, {"0.93", "Matthews correlation", "0.85 to 0.98"}, {"0.981", "AUROC", "0.953 to 0.998"}, {"17", "errors of the best floor", "1-4-mer logistic"}},
+				Table{Caption: "Errors of 106 sequences, fewest first", Columns: []Column{{"Method", false}, {"Errors", true}, {"Sn", true}, {"Sp", true}, {"MCC (95 % interval)", true}, {"Source", false}},
+					Rows: []TableRow{
+						{Cells: []string{"Heed transformer", "4", "0.962", "0.962", "0.925 (0.846–0.981)", "this run"}, Highlight: true},
+						{Cells: []string{"KBANN", "4", "", "", "", "Towell 1990"}},
+						{Cells: []string{"1-4-mer logistic", "17", "0.83", "0.85", "0.68 (0.54–0.81)", "this run"}},
+						{Cells: []string{"GC content", "33", "0.70", "0.68", "0.38 (0.20–0.55)", "this run"}}},
+					Notes: []string{"Sn sensitivity, Sp specificity. Published numbers come without intervals."}},
+				Figure{Name: "errors", Alt: "Bars of errors by method; the transformer and KBANN have 4", Caption: "Errors beside floors and published results.", SVG: svg(t, plot.Bars{XLabel: "errors of 106", Rows: errors}), Data: []byte("method\terrors\nHeed\t4\n")},
+				Row{
+					{Name: "roc", Alt: "ROC curve close to the upper left corner", Caption: "All folds pooled.", SVG: svg(t, plot.ROC{Title: "ROC", Curves: []plot.ROCCurve{{Name: "transformer", FPR: fpr, TPR: tpr, AUROC: 0.981, Low: 0.953, High: 0.998}}})},
+					{Name: "confusion", Alt: "Confusion matrix: 51 of 53 right in each class", Caption: "At the threshold chosen on validation data.", SVG: svg(t, plot.Confusion{Title: "Confusion", Classes: []string{"no promoter", "promoter"}, Counts: [][]int{{51, 2}, {2, 51}}})},
+				}}},
+			{"Training", []Block{
+				Text("The curves are those of the final model.\n\nIt was trained on all sequences, after the test above."),
+				Figure{Name: "training", Alt: "Loss falls from 0.7 to 0.05 while MCC rises to 0.92", Caption: "Mean loss in nats, and validation MCC.", SVG: svg(t, plot.Training{Loss: []plot.Series{{Name: "training", X: steps, Y: loss}}, Metric: []plot.Series{{Name: "MCC", X: steps, Y: mcc}}, MetricName: "MCC", BestStep: 1000})}}},
+			{"What the model reads", []Block{
+				Figure{Name: "track", Alt: "Effect of mutations peaks at −35 and −10", Caption: "Mean over 53 promoters.", SVG: svg(t, plot.Track{X: x, YLabel: "drop of log-odds", Lines: []plot.TrackLine{{Name: "mean, 95 % interval", Y: effect, Low: low, High: high}}, Marks: motifs})},
+				Choice{"Sequence", []Option{logo("PRNAB_P1"), logo("LEU1_TRNA")}}}},
+			{"Attention", []Block{
+				HeatmapSet{Caption: "Rows are queries, columns are keys.", Layers: 2, Heads: 4, Maps: []AttentionMap{
+					{Name: "PRNAB_P1", Tokens: tokens, Positions: coordinates, Weights: attentionOf(58, 2, 4, 1)},
+					{Name: "LEU1_TRNA", Tokens: tokens, Positions: coordinates, Weights: attentionOf(58, 2, 4, 2)}}},
+				Figure{Name: "pixels", Alt: "A diagonal band", Caption: "A matrix as pixels.", PNG: pixels},
+				Notice{Text: AttentionCaveat, Warning: true},
+				Notice{Text: "The maps show one sequence."}}},
+			{"Provenance", []Block{Provenance{{"Version", "heed 0.1.0"}, {"Seed", "1"}, {"Data", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}, {"Kernel", "avx512"}, {"Command", "heed quickstart --seed 1"}}}},
+		},
+		Footer: "Written by heed 0.1.0.",
+	}
+}
+
+func page(t *testing.T, r *Report) []byte {
+	t.Helper()
+	b, err := r.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestFullReport(t *testing.T) {
+	b := page(t, full(t))
+	if !bytes.Equal(b, page(t, full(t))) {
+		t.Error("the same report gave different bytes")
+	}
+	var w bytes.Buffer
+	if n, err := full(t).WriteTo(&w); err != nil || n != int64(len(b)) || !bytes.Equal(w.Bytes(), b) {
+		t.Errorf("WriteTo wrote %d bytes (%v), HTML gave %d", n, err, len(b))
+	}
+	checkPage(t, b)
+	for _, want := range []string{
+		"<h1>Promoters of E. coli, read by a transformer</h1>",
+		`<tr class="highlight"><th scope="row">Heed transformer</th>`,
+		`<caption>Errors of 106 sequences, fewest first</caption>`,
+		`<th scope="col" class="number">Errors</th>`,
+		`<a download="errors.tsv" href="data:text/tab-separated-values;base64,`,
+		`<aside class="notice warning" role="note"><strong>Caution.</strong>`,
+		`aria-label="ROC curve close to the upper left corner"`,
+		`<option value="1">LEU1_TRNA</option>`,
+		"<dt>Seed</dt><dd>1</dd>",
+	} {
+		if !bytes.Contains(b, []byte(want)) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if n := bytes.Count(b, []byte(AttentionCaveat)); n != 2 {
+		t.Errorf("the caveat stands %d times, want below the maps and in the notice", n)
+	}
+	if *out != "" {
+		if err := os.WriteFile(filepath.Join(*out, "report.html"), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var (
+	reTag      = regexp.MustCompile(`<[a-zA-Z][^>]*>`)
+	reRef      = regexp.MustCompile(`(?i)\b(src|href|srcset|action|formaction|poster|data|background|cite|manifest|xlink:href)\s*=\s*"([^"]*)"`)
+	reHandler  = regexp.MustCompile(`(?i)\s(on[a-z]+|style)\s*=`)
+	reValue    = regexp.MustCompile(`"[^"]*"`)
+	rePolicy   = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="([^"]*)">`)
+	reElements = regexp.MustCompile(`(?s)<(script|style)([^>]*)>(.*?)</(?:script|style)>`)
+)
+
+// checkPage reads a page as an attacker would: it must reach for nothing
+// outside itself and run nothing but the two elements that its policy names.
+func checkPage(t *testing.T, b []byte) {
+	t.Helper()
+	s := string(b)
+	m := rePolicy.FindStringSubmatch(s)
+	if m == nil {
+		t.Fatal("no content security policy")
+	}
+	policy := strings.NewReplacer("&#39;", "'", "&#43;", "+").Replace(m[1])
+	if !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+		t.Errorf("policy %q", policy)
+	}
+	if at := strings.Index(s, m[0]); at > strings.Index(s, "<style") || at > strings.Index(s, "<script") {
+		t.Error("the policy stands after what it should govern")
+	}
+	elements := reElements.FindAllStringSubmatch(s, -1)
+	if len(elements) != 2 {
+		t.Errorf("%d script and style elements, want 2", len(elements))
+	}
+	for _, e := range elements {
+		h := sha256.Sum256([]byte(e[3]))
+		want := e[1] + "-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'"
+		if e[2] != "" || !strings.Contains(policy, want) {
+			t.Errorf("the policy %q lacks %s", policy, want)
+		}
+	}
+	bare := reElements.ReplaceAllString(s, "")
+	for _, tag := range reTag.FindAllString(bare, -1) {
+		if reHandler.MatchString(reValue.ReplaceAllString(tag, "")) {
+			t.Errorf("a handler or style attribute in %.120s", tag)
+		}
+		for _, r := range reRef.FindAllStringSubmatch(tag, -1) {
+			if !strings.HasPrefix(r[2], "#") && !strings.HasPrefix(r[2], "data:") {
+				t.Errorf("a reference to %q in %.120s", r[2], tag)
+			}
+		}
+		if strings.HasPrefix(tag, "<script") || strings.HasPrefix(tag, "<iframe") || strings.HasPrefix(tag, "<link") || strings.HasPrefix(tag, "<object") {
+			t.Errorf("element %.120s", tag)
+		}
+	}
+	// Nothing looks like an address but the name of the SVG namespace.
+	rest := strings.ReplaceAll(s, `xmlns="http://www.w3.org/2000/svg"`, "")
+	for _, bad := range []string{"http://", "https://", "@import", "url("} {
+		if i := strings.Index(rest, bad); i >= 0 {
+			t.Errorf("%q at …%.80s", bad, rest[max(0, i-40):])
+		}
+	}
+}
+
+// TestHostileNames puts markup wherever an application puts names.
+func TestHostileNames(t *testing.T) {
+	const evil = `</script></style></title><script>alert(1)</script><img src=x onerror=alert(2)>"'><b onclick=x>`
+	fig := Figure{Name: "f", Alt: evil, Caption: evil, SVG: svg(t, plot.Histogram{Title: evil, XLabel: evil, Samples: []plot.Sample{{Name: evil, Values: []float64{1, 2}}}}), Data: []byte(evil)}
+	r := &Report{Title: evil, Lead: evil, Footer: evil, Sections: []Section{
+		{evil, []Block{Text(evil), Tiles{{evil, evil, evil}}, fig, Row{fig}, Choice{evil, []Option{{evil, fig}}}}},
+		{evil, []Block{Table{Caption: evil, Columns: []Column{{Name: evil}, {Name: evil}}, Rows: []TableRow{{Cells: []string{evil, evil}}}, Notes: []string{evil}}}},
+		{evil, []Block{Provenance{{evil, evil}}, Notice{Title: evil, Text: evil}}},
+		{evil, []Block{HeatmapSet{Caption: evil, Layers: 1, Heads: 1, Maps: []AttentionMap{{Name: evil, Tokens: []string{evil}, Weights: []float32{1}}}}}},
+	}}
+	b := page(t, r)
+	checkPage(t, b)
+	bare := reElements.ReplaceAll(b, nil)
+	for _, bad := range []string{"<script", "<img", "<b "} {
+		if bytes.Contains(bare, []byte(bad)) {
+			t.Errorf("%s came through", bad)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	good := []byte(`<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>`)
+	figure := func(svg string) Block { return Figure{Name: "f", Alt: "a", SVG: []byte(svg)} }
+	maps := func(m AttentionMap) Block { return HeatmapSet{Layers: 1, Heads: 1, Maps: []AttentionMap{m}} }
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		block Block
+		want  string
+	}{
+		{nil, `report: section "s": block 0 is nil`},
+		{Table{}, `report: section "s": a table without columns`},
+		{Table{Caption: "t", Columns: []Column{{Name: "a"}}, Rows: []TableRow{{Cells: []string{"1", "2"}}}}, `report: section "s": row 0 of table "t" has 2 cells for 1 columns`},
+		{Figure{Name: "../x", Alt: "a", SVG: good}, `report: section "s": figure name "../x" is not made of letters, digits, '-', '_' and '.'`},
+		{Figure{Name: "f", SVG: good}, `report: section "s": figure "f" has no text for those who cannot see it`},
+		{Figure{Name: "f", Alt: "a"}, `report: section "s": figure "f" has no drawing`},
+		{Figure{Name: "f", Alt: "a", SVG: good, PNG: good}, `report: section "s": figure "f" is both SVG and PNG`},
+		{Row{{Name: "f"}}, `report: section "s": figure "f" has no text for those who cannot see it`},
+		{Choice{Label: "l"}, `report: section "s": choice "l" has no options`},
+		{Choice{Label: "l", Options: []Option{{}}}, `report: section "s": figure name "" is not made of letters, digits, '-', '_' and '.'`},
+		{figure(`<p></p>`), `report: section "s": figure "f": the SVG does not start with <svg`},
+		{figure(`<svg><script>x</script></svg>`), `report: section "s": figure "f": the SVG has an element "script", which does not draw`},
+		{figure(`<svg><foreignObject/></svg>`), `report: section "s": figure "f": the SVG has an element "foreignObject", which does not draw`},
+		{figure(`<svg onload="x"></svg>`), `report: section "s": figure "f": the SVG has an attribute onload="x"`},
+		{figure(`<svg><path fill="url(#a)"/></svg>`), `report: section "s": figure "f": the SVG has an attribute fill="url(#a)"`},
+		{figure(`<svg><!-- --></svg>`), `report: section "s": figure "f": the SVG has a comment, declaration or instruction`},
+		{figure(`<svg></svg><svg></svg>`), `report: section "s": figure "f": the SVG has 2 root elements`},
+		{figure(`<svg></svg>x`), `report: section "s": figure "f": the SVG has text outside its element`},
+		{HeatmapSet{}, `report: section "s": attention of 0 layers, 0 heads and 0 sequences`},
+		{maps(AttentionMap{Name: "q"}), `report: section "s": attention of "q": 0 tokens, not 1 to 1024`},
+		{maps(AttentionMap{Name: "q", Tokens: []string{"A"}}), `report: section "s": attention of "q": 0 weights, not 1 maps of 1 x 1`},
+		{maps(AttentionMap{Name: "q", Tokens: []string{"A"}, Weights: []float32{1}, Positions: []int{1, 2}}), `report: section "s": attention of "q": 2 positions for 1 tokens`},
+		{maps(AttentionMap{Name: "q", Tokens: []string{"A"}, Weights: []float32{nan}}), `report: section "s": attention of "q": a weight is negative or not finite`},
+		{maps(AttentionMap{Name: "q", Tokens: []string{"A"}, Weights: []float32{-1}}), `report: section "s": attention of "q": a weight is negative or not finite`},
+	} {
+		r := &Report{Sections: []Section{{"s", []Block{c.block}}}}
+		if _, err := r.HTML(); err == nil || err.Error() != c.want {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+		if n, err := r.WriteTo(io.Discard); err == nil || n != 0 {
+			t.Errorf("WriteTo wrote %d bytes of a report that fails", n)
+		}
+	}
+}
+
+// TestAttentionRoundTrip decodes what the page carries for its script.
+func TestAttentionRoundTrip(t *testing.T) {
+	const n, maps = 7, 6
+	w := attentionOf(n, 2, 3, 4)
+	clear(w[5*n*n:]) // a map of nothing
+	v, err := AttentionMap{Tokens: strings.Split("[CLS] A C G T < \"", " "), Weights: w}.view(maps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels, err := base64.RawURLEncoding.DecodeString(v.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var largest []float64
+	var tokens []string
+	var positions []int
+	for _, f := range []struct {
+		text string
+		into any
+	}{{v.Max, &largest}, {v.Tokens, &tokens}, {v.Positions, &positions}} {
+		if err := json.Unmarshal([]byte(f.text), f.into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(tokens, positions) != `[[CLS] A C G T < "] [1 2 3 4 5 6 7]` {
+		t.Errorf("tokens and positions %v %v", tokens, positions)
+	}
+	if len(levels) != len(w) || len(largest) != maps {
+		t.Fatalf("%d levels and %d maxima", len(levels), len(largest))
+	}
+	for i, x := range w {
+		m := largest[i/(n*n)]
+		if d := math.Abs(float64(levels[i])/255*m - float64(x)); d > m/255*0.5001 {
+			t.Fatalf("weight %d is off by %g of %g", i, d, m)
+		}
+	}
+}
+
+func TestContents(t *testing.T) {
+	s := Section{Title: "s"}
+	if b := page(t, &Report{Sections: []Section{s, s, s}}); bytes.Contains(b, []byte("<nav")) {
+		t.Error("three sections need no table of contents")
+	}
+	if b := page(t, &Report{Sections: []Section{s, s, s, s}}); !bytes.Contains(b, []byte(`<a href="#section-4">`)) {
+		t.Error("four sections need a table of contents")
+	}
+}
