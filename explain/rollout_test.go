@@ -1,0 +1,198 @@
+package explain
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"heed/autograd"
+	"heed/nn"
+)
+
+// randomLayers returns n layers of row-stochastic weights, softmax of logits
+// of standard deviation sigma.
+func randomLayers(r *rand.Rand, n, heads, length int, sigma float64) []Layer {
+	layers := make([]Layer, n)
+	for l := range layers {
+		w := make([]float32, heads*length*length)
+		for row := range heads * length {
+			a := w[row*length : (row+1)*length]
+			logits := make([]float32, length)
+			for j := range logits {
+				logits[j] = float32(sigma * r.NormFloat64())
+			}
+			copy(a, autograd.Softmax(logits))
+		}
+		layers[l] = Layer{Heads: heads, Length: length, Weights: w}
+	}
+	return layers
+}
+
+// fullRollout multiplies the matrices: R_l = W_l·R_{l-1}.
+func fullRollout(layers []Layer, fusion Fusion) [][]float64 {
+	n := layers[0].Length
+	r := make([][]float64, n)
+	for i := range r {
+		r[i] = make([]float64, n)
+		r[i][i] = 1
+	}
+	for _, a := range layers {
+		next := make([][]float64, n)
+		for i := range next {
+			w := make([]float64, n)
+			sum := 0.0
+			for j := range w {
+				fused := math.Inf(-1)
+				low, total := math.Inf(1), 0.0
+				for h := range a.Heads {
+					x := float64(a.Weights[h*n*n+i*n+j])
+					fused, low, total = max(fused, x), min(low, x), total+x
+				}
+				w[j] = map[Fusion]float64{Mean: total / float64(a.Heads), Max: fused, Min: low}[fusion]
+				if i == j {
+					w[j]++
+				}
+				sum += w[j]
+			}
+			next[i] = make([]float64, n)
+			for k := range n {
+				for j := range n {
+					next[i][j] += w[k] / sum * r[k][j]
+				}
+			}
+		}
+		r = next
+	}
+	return r
+}
+
+func TestRolloutRow(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, depth := range []int{1, 2, 5} {
+		layers := randomLayers(r, depth, 3, 17, 2)
+		for _, fusion := range []Fusion{Mean, Max, Min} {
+			full := fullRollout(layers, fusion)
+			for _, query := range []int{0, 16} {
+				sum := 0.0
+				for j, v := range Rollout(layers, query, fusion) {
+					if math.Abs(v-full[query][j]) > 1e-12 {
+						t.Fatalf("%v, %d layers: R[%d, %d] = %v, want %v", fusion, depth, query, j, v, full[query][j])
+					}
+					sum += v
+				}
+				if math.Abs(sum-1) > 1e-6 {
+					t.Errorf("%v, %d layers: row sums to %v", fusion, depth, sum)
+				}
+			}
+		}
+	}
+}
+
+// TestRolloutByHand has two layers of two heads over three tokens, worked out
+// with mean fusion.
+func TestRolloutByHand(t *testing.T) {
+	layers := []Layer{
+		{Heads: 2, Length: 3, Weights: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1 /**/, 0, 1, 0, 0, 1, 0, 0, 1, 0}},
+		{Heads: 2, Length: 3, Weights: []float32{0, 0, 1, 0, 0, 1, 0, 0, 1 /**/, 0, 1, 0, 0, 0, 1, 0, 0, 1}},
+	}
+	// W_2[0] = (1/2, 1/4, 1/4); W_1 = [[3/4 1/4 0], [0 1 0], [0 1/4 3/4]].
+	want := []float64{3. / 8, 1./8 + 1./4 + 1./16, 3. / 16}
+	for j, v := range Rollout(layers, 0, Mean) {
+		if math.Abs(v-want[j]) > 1e-12 {
+			t.Errorf("rollout[%d] = %v, want %v", j, v, want[j])
+		}
+	}
+}
+
+// TestRolloutTurnsUniform shows the caveat of the comments: with depth, random
+// attention gives a rollout that says nothing.
+func TestRolloutTurnsUniform(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	last := 0.0
+	for _, depth := range []int{1, 2, 4, 8} {
+		u := Uniformity(Rollout(randomLayers(r, depth, 4, 64, 3), 0, Mean)[1:])
+		if u <= last {
+			t.Errorf("uniformity %v at %d layers, not above %v", u, depth, last)
+		}
+		last = u
+	}
+	if last < Uniform {
+		t.Errorf("uniformity %v at 8 layers, want above %v", last, Uniform)
+	}
+}
+
+func TestUniformity(t *testing.T) {
+	for _, c := range []struct {
+		w    []float64
+		want float64
+	}{
+		{[]float64{0, 3, 0}, 0},
+		{[]float64{2, 2, 2, 2}, 1},
+		{[]float64{1, 1, 0, 0}, 0.5},
+		{[]float64{7}, 0},
+		{nil, math.NaN()},
+		{[]float64{0, 0}, math.NaN()},
+	} {
+		if got := Uniformity(c.w); math.Abs(got-c.want) > 1e-12 || math.IsNaN(got) != math.IsNaN(c.want) {
+			t.Errorf("Uniformity(%v) = %v, want %v", c.w, got, c.want)
+		}
+	}
+}
+
+// TestAttention collects two layers and checks what was collected against the
+// output of the second one.
+func TestAttention(t *testing.T) {
+	const dim, heads, length = 8, 2, 5
+	r := rand.New(rand.NewPCG(5, 6))
+	a, b := nn.NewMultiHeadAttention(dim, heads, r), nn.NewMultiHeadAttention(dim, heads, r)
+	a.Name, b.Name = "layers.0.attention", "layers.1.attention"
+	x := make([]float32, length*dim)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	var values, out *autograd.Var
+	layers := Attention(func(t *autograd.Tape) {
+		s := autograd.Packed(length)
+		h := a.Mix(t, autograd.Input(x, length, dim), s)
+		t.Watch("layers.0.output", h)
+		values = b.Value.Forward(t, h)
+		out = b.Mix(t, h, s)
+	})
+	if len(layers) != 2 || layers[0].Name != "layers.0.attention.weights" || layers[1].Name != "layers.1.attention.weights" {
+		t.Fatalf("layers %+v", layers)
+	}
+	for _, l := range layers {
+		if l.Heads != heads || l.Length != length || len(l.Weights) != heads*length*length {
+			t.Fatalf("%s: %d heads, length %d, %d weights", l.Name, l.Heads, l.Length, len(l.Weights))
+		}
+	}
+	mixed := make([]float32, length*dim)
+	for i := range length {
+		for c := range dim {
+			h := c / (dim / heads)
+			for j := range length {
+				mixed[i*dim+c] += layers[1].Weights[(h*length+i)*length+j] * values.Data[j*dim+c]
+			}
+		}
+	}
+	want := b.Out.Forward(&autograd.Tape{NoGrad: true}, autograd.Input(mixed, length, dim))
+	for i, y := range out.Data {
+		if math.Abs(float64(y-want.Data[i])) > 1e-5 {
+			t.Fatalf("output %d is %v, the weights give %v", i, y, want.Data[i])
+		}
+	}
+}
+
+func TestAttentionOfTwoSequences(t *testing.T) {
+	a := nn.NewMultiHeadAttention(4, 1, rand.New(rand.NewPCG(1, 1)))
+	a.Name = "a"
+	defer func() {
+		const want = "explain.Attention of one sequence: shape (2, 1, 3, 3), want (1, *, 3, 3)"
+		if err, _ := recover().(error); err == nil || err.Error() != want {
+			t.Errorf("panic %v, want %q", err, want)
+		}
+	}()
+	Attention(func(t *autograd.Tape) {
+		a.Mix(t, autograd.Input(make([]float32, 24), 6, 4), autograd.Packed(3, 3))
+	})
+}
