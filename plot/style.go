@@ -114,21 +114,22 @@ func ticks(low, high float64) []gonum.Tick {
 	return out
 }
 
-// grid draws faint lines at the labelled ticks of both axes, under the data.
+// grid draws faint lines at the labelled ticks of both axes, under the data, but
+// not along the axes themselves.
 type grid struct{ x, y bool }
 
 func (g grid) Plot(c draw.Canvas, p *gonum.Plot) {
 	trX, trY := p.Transforms(&c)
 	if g.x {
 		for _, t := range p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max) {
-			if x := trX(t.Value); c.ContainsX(x) {
+			if x := trX(t.Value); x > c.Min.X+1 && x <= c.Max.X {
 				c.StrokeLine2(line(faint, 0.5), x, c.Min.Y, x, c.Max.Y)
 			}
 		}
 	}
 	if g.y {
 		for _, t := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
-			if y := trY(t.Value); c.ContainsY(y) {
+			if y := trY(t.Value); y > c.Min.Y+1 && y <= c.Max.Y {
 				c.StrokeLine2(line(faint, 0.5), c.Min.X, y, c.Max.X, y)
 			}
 		}

@@ -131,10 +131,12 @@ func execute(name string, data any) (template.HTML, error) {
 	return template.HTML(b.String()), nil
 }
 
-// paragraphs splits a text at blank lines.
+// paragraphs splits a text at blank lines. A number and its percent sign stay on
+// one line.
 func paragraphs(s string) []string {
+	lines := strings.NewReplacer("\r\n", "\n", " %", "\u00a0%")
 	var out []string
-	for p := range strings.SplitSeq(strings.ReplaceAll(s, "\r\n", "\n"), "\n\n") {
+	for p := range strings.SplitSeq(lines.Replace(s), "\n\n") {
 		if p = strings.TrimSpace(p); p != "" {
 			out = append(out, p)
 		}

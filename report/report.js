@@ -112,6 +112,10 @@
       return seq.tokens[i] + (p ? " at " + p : "");
     }
 
+    function wordy(i) {
+      return i >= 0 && i < seq.tokens.length && seq.tokens[i].length > 1;
+    }
+
     function weight(q, k) {
       const n = seq.tokens.length;
       return matrix(chosen)[q * n + k] / 255 * seq.max[chosen];
@@ -131,7 +135,7 @@
     // some round distances that leaves room for the text.
     function ticks(cell) {
       for (const d of [5, 10, 20, 50, 100, 200, 500]) {
-        if (d * cell < 30) continue;
+        if (d * cell < 40) continue;
         return seq.positions.map((p, i) => [p, i]).filter(([p]) => p !== 0 && (p % d === 0 || p === 1)).map(([, i]) => i);
       }
       return [];
@@ -172,16 +176,27 @@
       if (letters) {
         font(Math.min(cell + 1, 13));
         for (let i = 0; i < n; i++) {
-          const t = seq.tokens[i].length === 1 ? seq.tokens[i] : "";
-          ctx.textAlign = "center"; ctx.textBaseline = "alphabetic";
-          ctx.fillText(t, margin + (i + 0.5) * cell, margin - 3);
+          const t = seq.tokens[i].slice(0, 6);
+          const mid = margin + (i + 0.5) * cell;
           ctx.textAlign = "right"; ctx.textBaseline = "middle";
-          ctx.fillText(t, margin - 3, margin + (i + 0.5) * cell);
+          ctx.fillText(t, margin - 3, mid);
+          if (wordy(i)) { // stands on end
+            ctx.save();
+            ctx.translate(mid, margin - 3);
+            ctx.rotate(-Math.PI / 2);
+            ctx.textAlign = "left";
+            ctx.fillText(t, 0, 0);
+            ctx.restore();
+          } else {
+            ctx.textAlign = "center"; ctx.textBaseline = "alphabetic";
+            ctx.fillText(t, mid, margin - 3);
+          }
         }
       }
       font(12);
       const gap = letters ? 17 : 5;
       for (const i of ticks(cell)) {
+        if (letters && [i - 1, i, i + 1].some(wordy)) continue; // their names need the room
         const mid = (i + 0.5) * cell;
         ctx.textAlign = "center"; ctx.textBaseline = "alphabetic";
         ctx.fillText(positionText(i), margin + mid, margin - gap);
