@@ -957,7 +957,7 @@ done1:
 	RET
 
 // func dotAVX512(x []float32, y []float32) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   x_base+0(FP), AX
 	MOVQ   y_base+24(FP), CX
@@ -1020,12 +1020,12 @@ done1:
 	VADDPS        X0, X1, X1
 	VMOVSHDUP     X1, X0
 	VADDPS        X0, X1, X1
-	MOVSS         X1, ret+48(FP)
+	VMOVSS        X1, ret+48(FP)
 	VZEROUPPER
 	RET
 
 // func dotAVX2(x []float32, y []float32) float32
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3
 TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ   x_base+0(FP), AX
 	MOVQ   y_base+24(FP), CX
@@ -1114,12 +1114,12 @@ done1:
 	VADDPS       X0, X1, X1
 	VMOVSHDUP    X1, X0
 	VADDPS       X0, X1, X1
-	MOVSS        X1, ret+48(FP)
+	VMOVSS       X1, ret+48(FP)
 	VZEROUPPER
 	RET
 
 // func sumAVX512(x []float32) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_base+0(FP), AX
 	VXORPS Z0, Z0, Z0
@@ -1175,12 +1175,12 @@ done1:
 	VADDPS        X0, X1, X1
 	VMOVSHDUP     X1, X0
 	VADDPS        X0, X1, X1
-	MOVSS         X1, ret+24(FP)
+	VMOVSS        X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func sumAVX2(x []float32) float32
-// Requires: AVX, SSE
+// Requires: AVX
 TEXT ·sumAVX2(SB), NOSPLIT, $0-28
 	MOVQ   x_base+0(FP), AX
 	VXORPS Y0, Y0, Y0
@@ -1256,12 +1256,12 @@ done1:
 	VADDPS       X0, X1, X1
 	VMOVSHDUP    X1, X0
 	VADDPS       X0, X1, X1
-	MOVSS        X1, ret+24(FP)
+	VMOVSS       X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func maximumAVX512(x []float32) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·maximumAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS vMinusInf<>+0(SB), Z0
@@ -1337,7 +1337,7 @@ done1:
 	VMOVSS        vNaN<>+0(SB), X1
 
 number:
-	MOVSS X1, ret+24(FP)
+	VMOVSS X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -1362,7 +1362,7 @@ DATA vNaN<>+28(SB)/4, $0x7fc00000
 GLOBL vNaN<>(SB), RODATA|NOPTR, $32
 
 // func maximumAVX2(x []float32) float32
-// Requires: AVX, SSE
+// Requires: AVX
 TEXT ·maximumAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS vMinusInf<>+0(SB), Y0
@@ -1473,12 +1473,12 @@ done1:
 	VMOVSS       vNaN<>+0(SB), X1
 
 number:
-	MOVSS X1, ret+24(FP)
+	VMOVSS X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func scaleAddMaxAVX512(x []float32, scale float32, y []float32) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·scaleAddMaxAVX512(SB), NOSPLIT, $0-60
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Z0
@@ -1531,12 +1531,12 @@ done1:
 	VMOVSS        vNaN<>+0(SB), X1
 
 number:
-	MOVSS X1, ret+56(FP)
+	VMOVSS X1, ret+56(FP)
 	VZEROUPPER
 	RET
 
 // func scaleAddMaxAVX2(x []float32, scale float32, y []float32) float32
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3
 TEXT ·scaleAddMaxAVX2(SB), NOSPLIT, $0-60
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Y0
@@ -1608,12 +1608,12 @@ done1:
 	VMOVSS       vNaN<>+0(SB), X1
 
 number:
-	MOVSS X1, ret+56(FP)
+	VMOVSS X1, ret+56(FP)
 	VZEROUPPER
 	RET
 
 // func sumSquaresAVX512(x []float32) float64
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	VXORPS Z0, Z0, Z0
@@ -1668,12 +1668,12 @@ done1:
 	VADDPD        X1, X0, X1
 	VMOVHLPS      X1, X1, X0
 	VADDSD        X0, X1, X1
-	MOVSD         X1, ret+24(FP)
+	VMOVSD        X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func sumSquaresAVX2(x []float32) float64
-// Requires: AVX, FMA3, SSE2
+// Requires: AVX, FMA3
 TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	VXORPS Y0, Y0, Y0
@@ -1748,12 +1748,12 @@ done1:
 	VADDPD       X1, X0, X1
 	VMOVHLPS     X1, X1, X0
 	VADDSD       X0, X1, X1
-	MOVSD        X1, ret+24(FP)
+	VMOVSD       X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func expSumAVX512(x []float32, scale float32, shift float32) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·expSumAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Z0
@@ -1831,7 +1831,7 @@ done1:
 	VADDPS        X0, X1, X1
 	VMOVSHDUP     X1, X0
 	VADDPS        X0, X1, X1
-	MOVSS         X1, ret+32(FP)
+	VMOVSS        X1, ret+32(FP)
 	VZEROUPPER
 	RET
 
@@ -1976,7 +1976,7 @@ DATA vExponent126<>+28(SB)/4, $0x3f000000
 GLOBL vExponent126<>(SB), RODATA|NOPTR, $32
 
 // func expSumAVX2(x []float32, scale float32, shift float32) float32
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Y0
@@ -2101,7 +2101,7 @@ done1:
 	VADDPS       X0, X1, X1
 	VMOVSHDUP    X1, X0
 	VADDPS       X0, X1, X1
-	MOVSS        X1, ret+32(FP)
+	VMOVSS       X1, ret+32(FP)
 	VZEROUPPER
 	RET
 
@@ -2560,57 +2560,67 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+24(FP), CX
 	VBROADCASTSS vFar<>+0(SB), Z0
 	VBROADCASTSS vExpLow<>+0(SB), Z1
-	VBROADCASTSS vZero<>+0(SB), Z2
+	VBROADCASTSS vOne<>+0(SB), Z2
+	VBROADCASTSS vZero<>+0(SB), Z3
 	MOVQ         y_len+8(FP), DX
 	XORQ         BX, BX
 	SUBQ         $0x10, DX
 	JLT          tail1
 
 one1:
-	VMOVUPS           (CX)(BX*4), Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z4
-	VMULPS            Z4, Z4, Z5
-	VMOVAPS           Z4, Z6
-	VFMSUB213PS       Z5, Z4, Z6
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z5, Z5
-	VMAXPS            Z5, Z1, Z5
-	VBROADCASTSS      vMagic<>+0(SB), Z7
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z5, Z7
-	VSUBPS.BCST       vMagic<>+0(SB), Z7, Z8
-	VMOVAPS           Z5, Z5
-	VFNMADD231PS.BCST vLn2High<>+0(SB), Z8, Z5
-	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z8, Z5
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z6, Z5
-	VBROADCASTSS      vExp6<>+0(SB), Z6
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z5, Z6
-	VPSLLD            $0x17, Z7, Z5
-	VPADDD.BCST       vExponent126<>+0(SB), Z5, Z5
-	VMULPS            Z5, Z6, Z5
-	VBROADCASTSS      vOne<>+0(SB), Z6
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z4, Z6
-	VBROADCASTSS      vOne<>+0(SB), Z7
-	VDIVPS            Z6, Z7, Z6
-	VBROADCASTSS      vMills9<>+0(SB), Z7
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z6, Z7
-	VMULPS            Z6, Z7, Z6
-	VMAXPS            Z3, Z2, Z3
-	VMULPS            Z6, Z5, Z5
-	VFNMADD231PS      Z5, Z4, Z3
-	VMOVUPS           Z3, (AX)(BX*4)
+	VMOVUPS           (CX)(BX*4), Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z5
+	VMULPS            Z5, Z5, Z8
+	VMOVAPS           Z5, Z9
+	VFMSUB213PS       Z8, Z5, Z9
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z8, Z8
+	VMAXPS            Z8, Z1, Z8
+	VBROADCASTSS      vMagic<>+0(SB), Z10
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z8, Z10
+	VSUBPS.BCST       vMagic<>+0(SB), Z10, Z11
+	VMOVAPS           Z8, Z8
+	VFNMADD231PS.BCST vLn2High<>+0(SB), Z11, Z8
+	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z11, Z8
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z9, Z8
+	VBROADCASTSS      vExp6<>+0(SB), Z9
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z8, Z9
+	VPSLLD            $0x17, Z10, Z8
+	VPADDD.BCST       vExponent126<>+0(SB), Z8, Z8
+	VMULPS            Z8, Z9, Z8
+	VMOVAPS           Z2, Z9
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z5, Z9
+	VDIVPS            Z9, Z2, Z9
+	VBROADCASTSS      vTail8<>+0(SB), Z10
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z9, Z10
+	VMULPS            Z9, Z10, Z9
+	VMAXPS            Z4, Z3, Z10
+	VMULPS            Z9, Z5, Z9
+	VFNMADD231PS      Z9, Z8, Z10
+	VMULPS            Z4, Z4, Z8
+	VBROADCASTSS      vCenter5<>+0(SB), Z9
+	VFMADD213PS.BCST  vCenter4<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vCenter3<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vCenter2<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vCenter1<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vCenter0<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z9
+	VMULPS            Z4, Z9, Z4
+	VCMPPS            $0x0d, Z2, Z5, K1
+	VBLENDMPS         Z10, Z4, K1, Z6
+	VMOVUPS           Z6, (AX)(BX*4)
 	ADDQ              $0x10, BX
 	SUBQ              $0x10, DX
 	JGE               one1
@@ -2620,50 +2630,59 @@ tail1:
 	JEQ               done1
 	LEAQ              vMaskWords<>+0(SB), SI
 	KMOVW             (SI)(DX*2), K1
-	VMOVUPS.Z         (CX)(BX*4), K1, Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z0
-	VMULPS            Z0, Z0, Z4
-	VMOVAPS           Z0, Z5
-	VFMSUB213PS       Z4, Z0, Z5
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z4, Z4
-	VMAXPS            Z4, Z1, Z1
-	VBROADCASTSS      vMagic<>+0(SB), Z4
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z4
-	VSUBPS.BCST       vMagic<>+0(SB), Z4, Z6
+	VMOVUPS.Z         (CX)(BX*4), K1, Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z0
+	VMULPS            Z0, Z0, Z5
+	VMOVAPS           Z0, Z6
+	VFMSUB213PS       Z5, Z0, Z6
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z5, Z5
+	VMAXPS            Z5, Z1, Z1
+	VBROADCASTSS      vMagic<>+0(SB), Z5
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z5
+	VSUBPS.BCST       vMagic<>+0(SB), Z5, Z8
 	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vLn2High<>+0(SB), Z6, Z1
-	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z6, Z1
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z5, Z1
-	VBROADCASTSS      vExp6<>+0(SB), Z5
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z5
-	VPSLLD            $0x17, Z4, Z1
+	VFNMADD231PS.BCST vLn2High<>+0(SB), Z8, Z1
+	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z8, Z1
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z6, Z1
+	VBROADCASTSS      vExp6<>+0(SB), Z6
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z6
+	VPSLLD            $0x17, Z5, Z1
 	VPADDD.BCST       vExponent126<>+0(SB), Z1, Z1
-	VMULPS            Z1, Z5, Z1
-	VBROADCASTSS      vOne<>+0(SB), Z4
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z0, Z4
-	VBROADCASTSS      vOne<>+0(SB), Z5
-	VDIVPS            Z4, Z5, Z4
-	VBROADCASTSS      vMills9<>+0(SB), Z5
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z4, Z5
-	VMULPS            Z4, Z5, Z4
-	VMAXPS            Z3, Z2, Z2
-	VMULPS            Z4, Z1, Z1
-	VFNMADD231PS      Z1, Z0, Z2
-	VMOVUPS           Z2, K1, (AX)(BX*4)
+	VMULPS            Z1, Z6, Z1
+	VMOVAPS           Z2, Z5
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z0, Z5
+	VDIVPS            Z5, Z2, Z5
+	VBROADCASTSS      vTail8<>+0(SB), Z6
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z5, Z6
+	VMULPS            Z5, Z6, Z5
+	VMAXPS            Z4, Z3, Z3
+	VMULPS            Z5, Z0, Z5
+	VFNMADD231PS      Z5, Z1, Z3
+	VMULPS            Z4, Z4, Z1
+	VBROADCASTSS      vCenter5<>+0(SB), Z5
+	VFMADD213PS.BCST  vCenter4<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  vCenter3<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  vCenter2<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  vCenter1<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  vCenter0<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z1
+	VCMPPS            $0x0d, Z2, Z0, K2
+	VBLENDMPS         Z3, Z1, K2, Z7
+	VMOVUPS           Z7, K1, (AX)(BX*4)
 
 done1:
 	VZEROUPPER
@@ -2689,115 +2708,155 @@ DATA vMinusHalf<>+24(SB)/4, $0xbf000000
 DATA vMinusHalf<>+28(SB)/4, $0xbf000000
 GLOBL vMinusHalf<>(SB), RODATA|NOPTR, $32
 
-DATA vMillsScale<>+0(SB)/4, $0x3e99999a
-DATA vMillsScale<>+4(SB)/4, $0x3e99999a
-DATA vMillsScale<>+8(SB)/4, $0x3e99999a
-DATA vMillsScale<>+12(SB)/4, $0x3e99999a
-DATA vMillsScale<>+16(SB)/4, $0x3e99999a
-DATA vMillsScale<>+20(SB)/4, $0x3e99999a
-DATA vMillsScale<>+24(SB)/4, $0x3e99999a
-DATA vMillsScale<>+28(SB)/4, $0x3e99999a
-GLOBL vMillsScale<>(SB), RODATA|NOPTR, $32
+DATA vTail8<>+0(SB)/4, $0x3d6ac175
+DATA vTail8<>+4(SB)/4, $0x3d6ac175
+DATA vTail8<>+8(SB)/4, $0x3d6ac175
+DATA vTail8<>+12(SB)/4, $0x3d6ac175
+DATA vTail8<>+16(SB)/4, $0x3d6ac175
+DATA vTail8<>+20(SB)/4, $0x3d6ac175
+DATA vTail8<>+24(SB)/4, $0x3d6ac175
+DATA vTail8<>+28(SB)/4, $0x3d6ac175
+GLOBL vTail8<>(SB), RODATA|NOPTR, $32
 
-DATA vMills9<>+0(SB)/4, $0xbca8a124
-DATA vMills9<>+4(SB)/4, $0xbca8a124
-DATA vMills9<>+8(SB)/4, $0xbca8a124
-DATA vMills9<>+12(SB)/4, $0xbca8a124
-DATA vMills9<>+16(SB)/4, $0xbca8a124
-DATA vMills9<>+20(SB)/4, $0xbca8a124
-DATA vMills9<>+24(SB)/4, $0xbca8a124
-DATA vMills9<>+28(SB)/4, $0xbca8a124
-GLOBL vMills9<>(SB), RODATA|NOPTR, $32
+DATA vTail7<>+0(SB)/4, $0xbe9e4c49
+DATA vTail7<>+4(SB)/4, $0xbe9e4c49
+DATA vTail7<>+8(SB)/4, $0xbe9e4c49
+DATA vTail7<>+12(SB)/4, $0xbe9e4c49
+DATA vTail7<>+16(SB)/4, $0xbe9e4c49
+DATA vTail7<>+20(SB)/4, $0xbe9e4c49
+DATA vTail7<>+24(SB)/4, $0xbe9e4c49
+DATA vTail7<>+28(SB)/4, $0xbe9e4c49
+GLOBL vTail7<>(SB), RODATA|NOPTR, $32
 
-DATA vMills8<>+0(SB)/4, $0x3de5d212
-DATA vMills8<>+4(SB)/4, $0x3de5d212
-DATA vMills8<>+8(SB)/4, $0x3de5d212
-DATA vMills8<>+12(SB)/4, $0x3de5d212
-DATA vMills8<>+16(SB)/4, $0x3de5d212
-DATA vMills8<>+20(SB)/4, $0x3de5d212
-DATA vMills8<>+24(SB)/4, $0x3de5d212
-DATA vMills8<>+28(SB)/4, $0x3de5d212
-GLOBL vMills8<>(SB), RODATA|NOPTR, $32
+DATA vTail6<>+0(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+4(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+8(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+12(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+16(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+20(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+24(SB)/4, $0x3f1dfcd6
+DATA vTail6<>+28(SB)/4, $0x3f1dfcd6
+GLOBL vTail6<>(SB), RODATA|NOPTR, $32
 
-DATA vMills7<>+0(SB)/4, $0xbe6924cd
-DATA vMills7<>+4(SB)/4, $0xbe6924cd
-DATA vMills7<>+8(SB)/4, $0xbe6924cd
-DATA vMills7<>+12(SB)/4, $0xbe6924cd
-DATA vMills7<>+16(SB)/4, $0xbe6924cd
-DATA vMills7<>+20(SB)/4, $0xbe6924cd
-DATA vMills7<>+24(SB)/4, $0xbe6924cd
-DATA vMills7<>+28(SB)/4, $0xbe6924cd
-GLOBL vMills7<>(SB), RODATA|NOPTR, $32
+DATA vTail5<>+0(SB)/4, $0xbf053d69
+DATA vTail5<>+4(SB)/4, $0xbf053d69
+DATA vTail5<>+8(SB)/4, $0xbf053d69
+DATA vTail5<>+12(SB)/4, $0xbf053d69
+DATA vTail5<>+16(SB)/4, $0xbf053d69
+DATA vTail5<>+20(SB)/4, $0xbf053d69
+DATA vTail5<>+24(SB)/4, $0xbf053d69
+DATA vTail5<>+28(SB)/4, $0xbf053d69
+GLOBL vTail5<>(SB), RODATA|NOPTR, $32
 
-DATA vMills6<>+0(SB)/4, $0x3e43a07d
-DATA vMills6<>+4(SB)/4, $0x3e43a07d
-DATA vMills6<>+8(SB)/4, $0x3e43a07d
-DATA vMills6<>+12(SB)/4, $0x3e43a07d
-DATA vMills6<>+16(SB)/4, $0x3e43a07d
-DATA vMills6<>+20(SB)/4, $0x3e43a07d
-DATA vMills6<>+24(SB)/4, $0x3e43a07d
-DATA vMills6<>+28(SB)/4, $0x3e43a07d
-GLOBL vMills6<>(SB), RODATA|NOPTR, $32
+DATA vTail4<>+0(SB)/4, $0x3dae6fe3
+DATA vTail4<>+4(SB)/4, $0x3dae6fe3
+DATA vTail4<>+8(SB)/4, $0x3dae6fe3
+DATA vTail4<>+12(SB)/4, $0x3dae6fe3
+DATA vTail4<>+16(SB)/4, $0x3dae6fe3
+DATA vTail4<>+20(SB)/4, $0x3dae6fe3
+DATA vTail4<>+24(SB)/4, $0x3dae6fe3
+DATA vTail4<>+28(SB)/4, $0x3dae6fe3
+GLOBL vTail4<>(SB), RODATA|NOPTR, $32
 
-DATA vMills5<>+0(SB)/4, $0xbda1562a
-DATA vMills5<>+4(SB)/4, $0xbda1562a
-DATA vMills5<>+8(SB)/4, $0xbda1562a
-DATA vMills5<>+12(SB)/4, $0xbda1562a
-DATA vMills5<>+16(SB)/4, $0xbda1562a
-DATA vMills5<>+20(SB)/4, $0xbda1562a
-DATA vMills5<>+24(SB)/4, $0xbda1562a
-DATA vMills5<>+28(SB)/4, $0xbda1562a
-GLOBL vMills5<>(SB), RODATA|NOPTR, $32
+DATA vTail3<>+0(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+4(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+8(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+12(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+16(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+20(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+24(SB)/4, $0x3c8c1e4f
+DATA vTail3<>+28(SB)/4, $0x3c8c1e4f
+GLOBL vTail3<>(SB), RODATA|NOPTR, $32
 
-DATA vMills4<>+0(SB)/4, $0x3dc42f3a
-DATA vMills4<>+4(SB)/4, $0x3dc42f3a
-DATA vMills4<>+8(SB)/4, $0x3dc42f3a
-DATA vMills4<>+12(SB)/4, $0x3dc42f3a
-DATA vMills4<>+16(SB)/4, $0x3dc42f3a
-DATA vMills4<>+20(SB)/4, $0x3dc42f3a
-DATA vMills4<>+24(SB)/4, $0x3dc42f3a
-DATA vMills4<>+28(SB)/4, $0x3dc42f3a
-GLOBL vMills4<>(SB), RODATA|NOPTR, $32
+DATA vTail2<>+0(SB)/4, $0x3e1db5eb
+DATA vTail2<>+4(SB)/4, $0x3e1db5eb
+DATA vTail2<>+8(SB)/4, $0x3e1db5eb
+DATA vTail2<>+12(SB)/4, $0x3e1db5eb
+DATA vTail2<>+16(SB)/4, $0x3e1db5eb
+DATA vTail2<>+20(SB)/4, $0x3e1db5eb
+DATA vTail2<>+24(SB)/4, $0x3e1db5eb
+DATA vTail2<>+28(SB)/4, $0x3e1db5eb
+GLOBL vTail2<>(SB), RODATA|NOPTR, $32
 
-DATA vMills3<>+0(SB)/4, $0x3da0d015
-DATA vMills3<>+4(SB)/4, $0x3da0d015
-DATA vMills3<>+8(SB)/4, $0x3da0d015
-DATA vMills3<>+12(SB)/4, $0x3da0d015
-DATA vMills3<>+16(SB)/4, $0x3da0d015
-DATA vMills3<>+20(SB)/4, $0x3da0d015
-DATA vMills3<>+24(SB)/4, $0x3da0d015
-DATA vMills3<>+28(SB)/4, $0x3da0d015
-GLOBL vMills3<>(SB), RODATA|NOPTR, $32
+DATA vTail1<>+0(SB)/4, $0x3e4bebc7
+DATA vTail1<>+4(SB)/4, $0x3e4bebc7
+DATA vTail1<>+8(SB)/4, $0x3e4bebc7
+DATA vTail1<>+12(SB)/4, $0x3e4bebc7
+DATA vTail1<>+16(SB)/4, $0x3e4bebc7
+DATA vTail1<>+20(SB)/4, $0x3e4bebc7
+DATA vTail1<>+24(SB)/4, $0x3e4bebc7
+DATA vTail1<>+28(SB)/4, $0x3e4bebc7
+GLOBL vTail1<>(SB), RODATA|NOPTR, $32
 
-DATA vMills2<>+0(SB)/4, $0x3de1b371
-DATA vMills2<>+4(SB)/4, $0x3de1b371
-DATA vMills2<>+8(SB)/4, $0x3de1b371
-DATA vMills2<>+12(SB)/4, $0x3de1b371
-DATA vMills2<>+16(SB)/4, $0x3de1b371
-DATA vMills2<>+20(SB)/4, $0x3de1b371
-DATA vMills2<>+24(SB)/4, $0x3de1b371
-DATA vMills2<>+28(SB)/4, $0x3de1b371
-GLOBL vMills2<>(SB), RODATA|NOPTR, $32
+DATA vTail0<>+0(SB)/4, $0x3e4c44e7
+DATA vTail0<>+4(SB)/4, $0x3e4c44e7
+DATA vTail0<>+8(SB)/4, $0x3e4c44e7
+DATA vTail0<>+12(SB)/4, $0x3e4c44e7
+DATA vTail0<>+16(SB)/4, $0x3e4c44e7
+DATA vTail0<>+20(SB)/4, $0x3e4c44e7
+DATA vTail0<>+24(SB)/4, $0x3e4c44e7
+DATA vTail0<>+28(SB)/4, $0x3e4c44e7
+GLOBL vTail0<>(SB), RODATA|NOPTR, $32
 
-DATA vMills1<>+0(SB)/4, $0x3df4e410
-DATA vMills1<>+4(SB)/4, $0x3df4e410
-DATA vMills1<>+8(SB)/4, $0x3df4e410
-DATA vMills1<>+12(SB)/4, $0x3df4e410
-DATA vMills1<>+16(SB)/4, $0x3df4e410
-DATA vMills1<>+20(SB)/4, $0x3df4e410
-DATA vMills1<>+24(SB)/4, $0x3df4e410
-DATA vMills1<>+28(SB)/4, $0x3df4e410
-GLOBL vMills1<>(SB), RODATA|NOPTR, $32
+DATA vCenter5<>+0(SB)/4, $0xb7002606
+DATA vCenter5<>+4(SB)/4, $0xb7002606
+DATA vCenter5<>+8(SB)/4, $0xb7002606
+DATA vCenter5<>+12(SB)/4, $0xb7002606
+DATA vCenter5<>+16(SB)/4, $0xb7002606
+DATA vCenter5<>+20(SB)/4, $0xb7002606
+DATA vCenter5<>+24(SB)/4, $0xb7002606
+DATA vCenter5<>+28(SB)/4, $0xb7002606
+GLOBL vCenter5<>(SB), RODATA|NOPTR, $32
 
-DATA vMills0<>+0(SB)/4, $0x3df51e30
-DATA vMills0<>+4(SB)/4, $0x3df51e30
-DATA vMills0<>+8(SB)/4, $0x3df51e30
-DATA vMills0<>+12(SB)/4, $0x3df51e30
-DATA vMills0<>+16(SB)/4, $0x3df51e30
-DATA vMills0<>+20(SB)/4, $0x3df51e30
-DATA vMills0<>+24(SB)/4, $0x3df51e30
-DATA vMills0<>+28(SB)/4, $0x3df51e30
-GLOBL vMills0<>(SB), RODATA|NOPTR, $32
+DATA vCenter4<>+0(SB)/4, $0x38edec05
+DATA vCenter4<>+4(SB)/4, $0x38edec05
+DATA vCenter4<>+8(SB)/4, $0x38edec05
+DATA vCenter4<>+12(SB)/4, $0x38edec05
+DATA vCenter4<>+16(SB)/4, $0x38edec05
+DATA vCenter4<>+20(SB)/4, $0x38edec05
+DATA vCenter4<>+24(SB)/4, $0x38edec05
+DATA vCenter4<>+28(SB)/4, $0x38edec05
+GLOBL vCenter4<>(SB), RODATA|NOPTR, $32
+
+DATA vCenter3<>+0(SB)/4, $0xba9b7daa
+DATA vCenter3<>+4(SB)/4, $0xba9b7daa
+DATA vCenter3<>+8(SB)/4, $0xba9b7daa
+DATA vCenter3<>+12(SB)/4, $0xba9b7daa
+DATA vCenter3<>+16(SB)/4, $0xba9b7daa
+DATA vCenter3<>+20(SB)/4, $0xba9b7daa
+DATA vCenter3<>+24(SB)/4, $0xba9b7daa
+DATA vCenter3<>+28(SB)/4, $0xba9b7daa
+GLOBL vCenter3<>(SB), RODATA|NOPTR, $32
+
+DATA vCenter2<>+0(SB)/4, $0x3c23671d
+DATA vCenter2<>+4(SB)/4, $0x3c23671d
+DATA vCenter2<>+8(SB)/4, $0x3c23671d
+DATA vCenter2<>+12(SB)/4, $0x3c23671d
+DATA vCenter2<>+16(SB)/4, $0x3c23671d
+DATA vCenter2<>+20(SB)/4, $0x3c23671d
+DATA vCenter2<>+24(SB)/4, $0x3c23671d
+DATA vCenter2<>+28(SB)/4, $0x3c23671d
+GLOBL vCenter2<>(SB), RODATA|NOPTR, $32
+
+DATA vCenter1<>+0(SB)/4, $0xbd882c19
+DATA vCenter1<>+4(SB)/4, $0xbd882c19
+DATA vCenter1<>+8(SB)/4, $0xbd882c19
+DATA vCenter1<>+12(SB)/4, $0xbd882c19
+DATA vCenter1<>+16(SB)/4, $0xbd882c19
+DATA vCenter1<>+20(SB)/4, $0xbd882c19
+DATA vCenter1<>+24(SB)/4, $0xbd882c19
+DATA vCenter1<>+28(SB)/4, $0xbd882c19
+GLOBL vCenter1<>(SB), RODATA|NOPTR, $32
+
+DATA vCenter0<>+0(SB)/4, $0x3ecc422a
+DATA vCenter0<>+4(SB)/4, $0x3ecc422a
+DATA vCenter0<>+8(SB)/4, $0x3ecc422a
+DATA vCenter0<>+12(SB)/4, $0x3ecc422a
+DATA vCenter0<>+16(SB)/4, $0x3ecc422a
+DATA vCenter0<>+20(SB)/4, $0x3ecc422a
+DATA vCenter0<>+24(SB)/4, $0x3ecc422a
+DATA vCenter0<>+28(SB)/4, $0x3ecc422a
+GLOBL vCenter0<>(SB), RODATA|NOPTR, $32
 
 // func geluAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -2806,57 +2865,67 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ         x_base+24(FP), CX
 	VBROADCASTSS vFar<>+0(SB), Y0
 	VBROADCASTSS vExpLow<>+0(SB), Y1
-	VBROADCASTSS vZero<>+0(SB), Y2
+	VBROADCASTSS vOne<>+0(SB), Y2
+	VBROADCASTSS vZero<>+0(SB), Y3
 	MOVQ         y_len+8(FP), DX
 	XORQ         BX, BX
 	SUBQ         $0x08, DX
 	JLT          tail1
 
 one1:
-	VMOVUPS      (CX)(BX*4), Y3
-	VANDPS       vAbs<>+0(SB), Y3, Y4
-	VMINPS       Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVAPS      Y4, Y6
-	VFMSUB213PS  Y5, Y4, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y5
-	VBROADCASTSS vMagic<>+0(SB), Y7
-	VFMADD231PS  vLog2E<>+0(SB), Y5, Y7
-	VSUBPS       vMagic<>+0(SB), Y7, Y8
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS vLn2High<>+0(SB), Y8, Y5
-	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y5
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y5
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y7, Y5
-	VPADDD       vExponent126<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y6, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VFMADD231PS  vMillsScale<>+0(SB), Y4, Y6
-	VBROADCASTSS vOne<>+0(SB), Y7
-	VDIVPS       Y6, Y7, Y6
-	VBROADCASTSS vMills9<>+0(SB), Y7
-	VFMADD213PS  vMills8<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills7<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills6<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills5<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills4<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills3<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills2<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills1<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills0<>+0(SB), Y6, Y7
+	VMOVUPS      (CX)(BX*4), Y4
+	VANDPS       vAbs<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVAPS      Y5, Y7
+	VFMSUB213PS  Y6, Y5, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y6
+	VBROADCASTSS vMagic<>+0(SB), Y8
+	VFMADD231PS  vLog2E<>+0(SB), Y6, Y8
+	VSUBPS       vMagic<>+0(SB), Y8, Y9
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vLn2High<>+0(SB), Y9, Y6
+	VFNMADD231PS vLn2Low<>+0(SB), Y9, Y6
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y6
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y8, Y6
+	VPADDD       vExponent126<>+0(SB), Y6, Y6
 	VMULPS       Y6, Y7, Y6
-	VMAXPS       Y3, Y2, Y3
-	VMULPS       Y6, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      Y3, (AX)(BX*4)
+	VMOVAPS      Y2, Y7
+	VFMADD231PS  vHalf<>+0(SB), Y5, Y7
+	VDIVPS       Y7, Y2, Y7
+	VBROADCASTSS vTail8<>+0(SB), Y8
+	VFMADD213PS  vTail7<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail6<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail5<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail4<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail3<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail2<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail1<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail0<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y7
+	VMAXPS       Y4, Y3, Y8
+	VMULPS       Y7, Y5, Y7
+	VFNMADD231PS Y7, Y6, Y8
+	VMULPS       Y4, Y4, Y6
+	VBROADCASTSS vCenter5<>+0(SB), Y7
+	VFMADD213PS  vCenter4<>+0(SB), Y6, Y7
+	VFMADD213PS  vCenter3<>+0(SB), Y6, Y7
+	VFMADD213PS  vCenter2<>+0(SB), Y6, Y7
+	VFMADD213PS  vCenter1<>+0(SB), Y6, Y7
+	VFMADD213PS  vCenter0<>+0(SB), Y6, Y7
+	VFMADD213PS  vHalf<>+0(SB), Y4, Y7
+	VMULPS       Y4, Y7, Y4
+	VCMPPS       $0x0d, Y2, Y5, Y5
+	VBLENDVPS    Y5, Y8, Y4, Y4
+	VMOVUPS      Y4, (AX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          one1
@@ -2866,51 +2935,60 @@ tail1:
 	JEQ          done1
 	LEAQ         vLaneMasks<>+0(SB), SI
 	NEGQ         DX
-	VMOVUPS      64(SI)(DX*4), Y3
-	VMASKMOVPS   (CX)(BX*4), Y3, Y4
-	VANDPS       vAbs<>+0(SB), Y4, Y5
-	VMINPS       Y5, Y0, Y0
-	VMULPS       Y0, Y0, Y5
-	VMOVAPS      Y0, Y6
-	VFMSUB213PS  Y5, Y0, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y1
-	VBROADCASTSS vMagic<>+0(SB), Y5
-	VFMADD231PS  vLog2E<>+0(SB), Y1, Y5
-	VSUBPS       vMagic<>+0(SB), Y5, Y7
+	VMOVUPS      64(SI)(DX*4), Y4
+	VMASKMOVPS   (CX)(BX*4), Y4, Y5
+	VANDPS       vAbs<>+0(SB), Y5, Y6
+	VMINPS       Y6, Y0, Y0
+	VMULPS       Y0, Y0, Y6
+	VMOVAPS      Y0, Y7
+	VFMSUB213PS  Y6, Y0, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y1
+	VBROADCASTSS vMagic<>+0(SB), Y6
+	VFMADD231PS  vLog2E<>+0(SB), Y1, Y6
+	VSUBPS       vMagic<>+0(SB), Y6, Y8
 	VMOVAPS      Y1, Y1
-	VFNMADD231PS vLn2High<>+0(SB), Y7, Y1
-	VFNMADD231PS vLn2Low<>+0(SB), Y7, Y1
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y1
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y1, Y6
-	VPSLLD       $0x17, Y5, Y1
+	VFNMADD231PS vLn2High<>+0(SB), Y8, Y1
+	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y1
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y1
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y1, Y7
+	VPSLLD       $0x17, Y6, Y1
 	VPADDD       vExponent126<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y6, Y1
-	VBROADCASTSS vOne<>+0(SB), Y5
-	VFMADD231PS  vMillsScale<>+0(SB), Y0, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VDIVPS       Y5, Y6, Y5
-	VBROADCASTSS vMills9<>+0(SB), Y6
-	VFMADD213PS  vMills8<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills7<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills6<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills5<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills4<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills3<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills2<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills1<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills0<>+0(SB), Y5, Y6
-	VMULPS       Y5, Y6, Y5
-	VMAXPS       Y4, Y2, Y2
-	VMULPS       Y5, Y1, Y1
-	VFNMADD231PS Y1, Y0, Y2
-	VMASKMOVPS   Y2, Y3, (AX)(BX*4)
+	VMULPS       Y1, Y7, Y1
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  vHalf<>+0(SB), Y0, Y6
+	VDIVPS       Y6, Y2, Y6
+	VBROADCASTSS vTail8<>+0(SB), Y7
+	VFMADD213PS  vTail7<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail6<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail5<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail4<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail3<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail2<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail1<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail0<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VMAXPS       Y5, Y3, Y3
+	VMULPS       Y6, Y0, Y6
+	VFNMADD231PS Y6, Y1, Y3
+	VMULPS       Y5, Y5, Y1
+	VBROADCASTSS vCenter5<>+0(SB), Y6
+	VFMADD213PS  vCenter4<>+0(SB), Y1, Y6
+	VFMADD213PS  vCenter3<>+0(SB), Y1, Y6
+	VFMADD213PS  vCenter2<>+0(SB), Y1, Y6
+	VFMADD213PS  vCenter1<>+0(SB), Y1, Y6
+	VFMADD213PS  vCenter0<>+0(SB), Y1, Y6
+	VFMADD213PS  vHalf<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y1
+	VCMPPS       $0x0d, Y2, Y0, Y0
+	VBLENDVPS    Y0, Y3, Y1, Y0
+	VMASKMOVPS   Y0, Y4, (AX)(BX*4)
 
 done1:
 	VZEROUPPER
@@ -2924,62 +3002,70 @@ TEXT ·geluBackAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	VBROADCASTSS vFar<>+0(SB), Z0
 	VBROADCASTSS vExpLow<>+0(SB), Z1
-	VBROADCASTSS vZero<>+0(SB), Z2
+	VBROADCASTSS vOne<>+0(SB), Z2
+	VBROADCASTSS vZero<>+0(SB), Z3
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	SUBQ         $0x10, BX
 	JLT          tail1
 
 one1:
-	VMOVUPS           (DX)(SI*4), Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z4
-	VMULPS            Z4, Z4, Z7
-	VMOVAPS           Z4, Z8
-	VFMSUB213PS       Z7, Z4, Z8
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z7, Z7
-	VMAXPS            Z7, Z1, Z7
-	VBROADCASTSS      vMagic<>+0(SB), Z9
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z7, Z9
-	VSUBPS.BCST       vMagic<>+0(SB), Z9, Z10
-	VMOVAPS           Z7, Z7
-	VFNMADD231PS.BCST vLn2High<>+0(SB), Z10, Z7
-	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z10, Z7
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z8, Z7
-	VBROADCASTSS      vExp6<>+0(SB), Z8
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z7, Z8
-	VPSLLD            $0x17, Z9, Z7
-	VPADDD.BCST       vExponent126<>+0(SB), Z7, Z7
-	VMULPS            Z7, Z8, Z7
-	VBROADCASTSS      vOne<>+0(SB), Z8
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z4, Z8
-	VBROADCASTSS      vOne<>+0(SB), Z9
-	VDIVPS            Z8, Z9, Z8
-	VBROADCASTSS      vMills9<>+0(SB), Z9
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z8, Z9
-	VMULPS            Z8, Z9, Z8
-	VFNMADD231PS.BCST vDensity0<>+0(SB), Z4, Z8
-	VMULPS            Z8, Z7, Z4
-	VCMPPS            $0x0d, Z2, Z3, K1
-	VBROADCASTSS      vOne<>+0(SB), Z3
-	VSUBPS            Z4, Z3, Z3
-	VBLENDMPS         Z3, Z4, K1, Z5
-	VMOVUPS           (CX)(SI*4), Z3
-	VMULPS            Z3, Z5, Z3
-	VMOVUPS           Z3, (AX)(SI*4)
+	VMOVUPS           (DX)(SI*4), Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z5
+	VMULPS            Z5, Z5, Z10
+	VMOVAPS           Z5, Z11
+	VFMSUB213PS       Z10, Z5, Z11
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z10, Z10
+	VMAXPS            Z10, Z1, Z10
+	VBROADCASTSS      vMagic<>+0(SB), Z12
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z10, Z12
+	VSUBPS.BCST       vMagic<>+0(SB), Z12, Z13
+	VMOVAPS           Z10, Z10
+	VFNMADD231PS.BCST vLn2High<>+0(SB), Z13, Z10
+	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z13, Z10
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z11, Z10
+	VBROADCASTSS      vExp6<>+0(SB), Z11
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z10, Z11
+	VPSLLD            $0x17, Z12, Z10
+	VPADDD.BCST       vExponent126<>+0(SB), Z10, Z10
+	VMULPS            Z10, Z11, Z10
+	VMOVAPS           Z2, Z11
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z5, Z11
+	VDIVPS            Z11, Z2, Z11
+	VBROADCASTSS      vTail8<>+0(SB), Z12
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z11, Z12
+	VMULPS            Z11, Z12, Z11
+	VFNMADD231PS.BCST vDensity0<>+0(SB), Z5, Z11
+	VMULPS            Z11, Z10, Z10
+	VCMPPS            $0x0d, Z3, Z4, K1
+	VSUBPS            Z10, Z2, Z11
+	VBLENDMPS         Z11, Z10, K1, Z6
+	VMULPS            Z4, Z4, Z10
+	VBROADCASTSS      vSlopeCenter5<>+0(SB), Z11
+	VFMADD213PS.BCST  vSlopeCenter4<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter3<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter2<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter1<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter0<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z11
+	VCMPPS            $0x0d, Z2, Z5, K1
+	VBLENDMPS         Z6, Z11, K1, Z7
+	VMOVUPS           (CX)(SI*4), Z4
+	VMULPS            Z4, Z7, Z4
+	VMOVUPS           Z4, (AX)(SI*4)
 	ADDQ              $0x10, SI
 	SUBQ              $0x10, BX
 	JGE               one1
@@ -2989,54 +3075,61 @@ tail1:
 	JEQ               done1
 	LEAQ              vMaskWords<>+0(SB), DI
 	KMOVW             (DI)(BX*2), K1
-	VMOVUPS.Z         (DX)(SI*4), K1, Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z0
-	VMULPS            Z0, Z0, Z4
-	VMOVAPS           Z0, Z5
-	VFMSUB213PS       Z4, Z0, Z5
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z4, Z4
-	VMAXPS            Z4, Z1, Z1
-	VBROADCASTSS      vMagic<>+0(SB), Z4
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z4
-	VSUBPS.BCST       vMagic<>+0(SB), Z4, Z7
+	VMOVUPS.Z         (DX)(SI*4), K1, Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z0
+	VMULPS            Z0, Z0, Z5
+	VMOVAPS           Z0, Z6
+	VFMSUB213PS       Z5, Z0, Z6
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z5, Z5
+	VMAXPS            Z5, Z1, Z1
+	VBROADCASTSS      vMagic<>+0(SB), Z5
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z5
+	VSUBPS.BCST       vMagic<>+0(SB), Z5, Z7
 	VMOVAPS           Z1, Z1
 	VFNMADD231PS.BCST vLn2High<>+0(SB), Z7, Z1
 	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z7, Z1
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z5, Z1
-	VBROADCASTSS      vExp6<>+0(SB), Z5
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z5
-	VPSLLD            $0x17, Z4, Z1
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z6, Z1
+	VBROADCASTSS      vExp6<>+0(SB), Z6
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z6
+	VPSLLD            $0x17, Z5, Z1
 	VPADDD.BCST       vExponent126<>+0(SB), Z1, Z1
-	VMULPS            Z1, Z5, Z1
-	VBROADCASTSS      vOne<>+0(SB), Z4
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z0, Z4
-	VBROADCASTSS      vOne<>+0(SB), Z5
-	VDIVPS            Z4, Z5, Z4
-	VBROADCASTSS      vMills9<>+0(SB), Z5
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z4, Z5
-	VMULPS            Z4, Z5, Z4
-	VFNMADD231PS.BCST vDensity0<>+0(SB), Z0, Z4
-	VMULPS            Z4, Z1, Z0
-	VCMPPS            $0x0d, Z2, Z3, K2
-	VBROADCASTSS      vOne<>+0(SB), Z1
-	VSUBPS            Z0, Z1, Z1
-	VBLENDMPS         Z1, Z0, K2, Z6
+	VMULPS            Z1, Z6, Z1
+	VMOVAPS           Z2, Z5
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z0, Z5
+	VDIVPS            Z5, Z2, Z5
+	VBROADCASTSS      vTail8<>+0(SB), Z6
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z5, Z6
+	VMULPS            Z5, Z6, Z5
+	VFNMADD231PS.BCST vDensity0<>+0(SB), Z0, Z5
+	VMULPS            Z5, Z1, Z1
+	VCMPPS            $0x0d, Z3, Z4, K2
+	VSUBPS            Z1, Z2, Z3
+	VBLENDMPS         Z3, Z1, K2, Z8
+	VMULPS            Z4, Z4, Z1
+	VBROADCASTSS      vSlopeCenter5<>+0(SB), Z3
+	VFMADD213PS.BCST  vSlopeCenter4<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter3<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter2<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter1<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter0<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z3
+	VCMPPS            $0x0d, Z2, Z0, K2
+	VBLENDMPS         Z8, Z3, K2, Z9
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VMULPS            Z0, Z6, Z0
+	VMULPS            Z0, Z9, Z0
 	VMOVUPS           Z0, K1, (AX)(SI*4)
 
 done1:
@@ -3053,6 +3146,66 @@ DATA vDensity0<>+24(SB)/4, $0x3ecc422a
 DATA vDensity0<>+28(SB)/4, $0x3ecc422a
 GLOBL vDensity0<>(SB), RODATA|NOPTR, $32
 
+DATA vSlopeCenter5<>+0(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+4(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+8(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+12(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+16(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+20(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+24(SB)/4, $0xb8b9346c
+DATA vSlopeCenter5<>+28(SB)/4, $0xb8b9346c
+GLOBL vSlopeCenter5<>(SB), RODATA|NOPTR, $32
+
+DATA vSlopeCenter4<>+0(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+4(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+8(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+12(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+16(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+20(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+24(SB)/4, $0x3a93b16c
+DATA vSlopeCenter4<>+28(SB)/4, $0x3a93b16c
+GLOBL vSlopeCenter4<>(SB), RODATA|NOPTR, $32
+
+DATA vSlopeCenter3<>+0(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+4(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+8(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+12(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+16(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+20(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+24(SB)/4, $0xbc1b63f5
+DATA vSlopeCenter3<>+28(SB)/4, $0xbc1b63f5
+GLOBL vSlopeCenter3<>(SB), RODATA|NOPTR, $32
+
+DATA vSlopeCenter2<>+0(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+4(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+8(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+12(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+16(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+20(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+24(SB)/4, $0x3d75189a
+DATA vSlopeCenter2<>+28(SB)/4, $0x3d75189a
+GLOBL vSlopeCenter2<>(SB), RODATA|NOPTR, $32
+
+DATA vSlopeCenter1<>+0(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+4(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+8(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+12(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+16(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+20(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+24(SB)/4, $0xbe882c12
+DATA vSlopeCenter1<>+28(SB)/4, $0xbe882c12
+GLOBL vSlopeCenter1<>(SB), RODATA|NOPTR, $32
+
+DATA vSlopeCenter0<>+0(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+4(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+8(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+12(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+16(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+20(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+24(SB)/4, $0x3f4c422a
+DATA vSlopeCenter0<>+28(SB)/4, $0x3f4c422a
+GLOBL vSlopeCenter0<>(SB), RODATA|NOPTR, $32
+
 // func geluBackAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluBackAVX2(SB), NOSPLIT, $0-72
@@ -3061,62 +3214,70 @@ TEXT ·geluBackAVX2(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	VBROADCASTSS vFar<>+0(SB), Y0
 	VBROADCASTSS vExpLow<>+0(SB), Y1
-	VBROADCASTSS vZero<>+0(SB), Y2
+	VBROADCASTSS vOne<>+0(SB), Y2
+	VBROADCASTSS vZero<>+0(SB), Y3
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	SUBQ         $0x08, BX
 	JLT          tail1
 
 one1:
-	VMOVUPS      (DX)(SI*4), Y3
-	VANDPS       vAbs<>+0(SB), Y3, Y4
-	VMINPS       Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVAPS      Y4, Y6
-	VFMSUB213PS  Y5, Y4, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y5
-	VBROADCASTSS vMagic<>+0(SB), Y7
-	VFMADD231PS  vLog2E<>+0(SB), Y5, Y7
-	VSUBPS       vMagic<>+0(SB), Y7, Y8
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS vLn2High<>+0(SB), Y8, Y5
-	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y5
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y5
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y7, Y5
-	VPADDD       vExponent126<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y6, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VFMADD231PS  vMillsScale<>+0(SB), Y4, Y6
-	VBROADCASTSS vOne<>+0(SB), Y7
-	VDIVPS       Y6, Y7, Y6
-	VBROADCASTSS vMills9<>+0(SB), Y7
-	VFMADD213PS  vMills8<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills7<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills6<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills5<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills4<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills3<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills2<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills1<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills0<>+0(SB), Y6, Y7
+	VMOVUPS      (DX)(SI*4), Y4
+	VANDPS       vAbs<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVAPS      Y5, Y7
+	VFMSUB213PS  Y6, Y5, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y6
+	VBROADCASTSS vMagic<>+0(SB), Y8
+	VFMADD231PS  vLog2E<>+0(SB), Y6, Y8
+	VSUBPS       vMagic<>+0(SB), Y8, Y9
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vLn2High<>+0(SB), Y9, Y6
+	VFNMADD231PS vLn2Low<>+0(SB), Y9, Y6
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y6
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y8, Y6
+	VPADDD       vExponent126<>+0(SB), Y6, Y6
 	VMULPS       Y6, Y7, Y6
-	VFNMADD231PS vDensity0<>+0(SB), Y4, Y6
-	VMULPS       Y6, Y5, Y4
-	VCMPPS       $0x0d, Y2, Y3, Y3
-	VBROADCASTSS vOne<>+0(SB), Y5
-	VSUBPS       Y4, Y5, Y5
-	VBLENDVPS    Y3, Y5, Y4, Y3
-	VMOVUPS      (CX)(SI*4), Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y3, (AX)(SI*4)
+	VMOVAPS      Y2, Y7
+	VFMADD231PS  vHalf<>+0(SB), Y5, Y7
+	VDIVPS       Y7, Y2, Y7
+	VBROADCASTSS vTail8<>+0(SB), Y8
+	VFMADD213PS  vTail7<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail6<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail5<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail4<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail3<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail2<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail1<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail0<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y7
+	VFNMADD231PS vDensity0<>+0(SB), Y5, Y7
+	VMULPS       Y7, Y6, Y6
+	VCMPPS       $0x0d, Y3, Y4, Y7
+	VSUBPS       Y6, Y2, Y8
+	VBLENDVPS    Y7, Y8, Y6, Y6
+	VMULPS       Y4, Y4, Y7
+	VBROADCASTSS vSlopeCenter5<>+0(SB), Y8
+	VFMADD213PS  vSlopeCenter4<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter3<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter2<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter1<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter0<>+0(SB), Y7, Y8
+	VFMADD213PS  vHalf<>+0(SB), Y4, Y8
+	VCMPPS       $0x0d, Y2, Y5, Y4
+	VBLENDVPS    Y4, Y6, Y8, Y4
+	VMOVUPS      (CX)(SI*4), Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          one1
@@ -3126,56 +3287,63 @@ tail1:
 	JEQ          done1
 	LEAQ         vLaneMasks<>+0(SB), DI
 	NEGQ         BX
-	VMOVUPS      64(DI)(BX*4), Y3
-	VMASKMOVPS   (DX)(SI*4), Y3, Y4
-	VANDPS       vAbs<>+0(SB), Y4, Y5
-	VMINPS       Y5, Y0, Y0
-	VMULPS       Y0, Y0, Y5
-	VMOVAPS      Y0, Y6
-	VFMSUB213PS  Y5, Y0, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y1
-	VBROADCASTSS vMagic<>+0(SB), Y5
-	VFMADD231PS  vLog2E<>+0(SB), Y1, Y5
-	VSUBPS       vMagic<>+0(SB), Y5, Y7
+	VMOVUPS      64(DI)(BX*4), Y4
+	VMASKMOVPS   (DX)(SI*4), Y4, Y5
+	VANDPS       vAbs<>+0(SB), Y5, Y6
+	VMINPS       Y6, Y0, Y0
+	VMULPS       Y0, Y0, Y6
+	VMOVAPS      Y0, Y7
+	VFMSUB213PS  Y6, Y0, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y1
+	VBROADCASTSS vMagic<>+0(SB), Y6
+	VFMADD231PS  vLog2E<>+0(SB), Y1, Y6
+	VSUBPS       vMagic<>+0(SB), Y6, Y8
 	VMOVAPS      Y1, Y1
-	VFNMADD231PS vLn2High<>+0(SB), Y7, Y1
-	VFNMADD231PS vLn2Low<>+0(SB), Y7, Y1
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y1
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y1, Y6
-	VPSLLD       $0x17, Y5, Y1
+	VFNMADD231PS vLn2High<>+0(SB), Y8, Y1
+	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y1
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y1
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y1, Y7
+	VPSLLD       $0x17, Y6, Y1
 	VPADDD       vExponent126<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y6, Y1
-	VBROADCASTSS vOne<>+0(SB), Y5
-	VFMADD231PS  vMillsScale<>+0(SB), Y0, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VDIVPS       Y5, Y6, Y5
-	VBROADCASTSS vMills9<>+0(SB), Y6
-	VFMADD213PS  vMills8<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills7<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills6<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills5<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills4<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills3<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills2<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills1<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills0<>+0(SB), Y5, Y6
-	VMULPS       Y5, Y6, Y5
-	VFNMADD231PS vDensity0<>+0(SB), Y0, Y5
-	VMULPS       Y5, Y1, Y0
-	VCMPPS       $0x0d, Y2, Y4, Y1
-	VBROADCASTSS vOne<>+0(SB), Y2
-	VSUBPS       Y0, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y0, Y0
-	VMASKMOVPS   (CX)(SI*4), Y3, Y1
+	VMULPS       Y1, Y7, Y1
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  vHalf<>+0(SB), Y0, Y6
+	VDIVPS       Y6, Y2, Y6
+	VBROADCASTSS vTail8<>+0(SB), Y7
+	VFMADD213PS  vTail7<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail6<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail5<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail4<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail3<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail2<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail1<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail0<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VFNMADD231PS vDensity0<>+0(SB), Y0, Y6
+	VMULPS       Y6, Y1, Y1
+	VCMPPS       $0x0d, Y3, Y5, Y3
+	VSUBPS       Y1, Y2, Y6
+	VBLENDVPS    Y3, Y6, Y1, Y1
+	VMULPS       Y5, Y5, Y3
+	VBROADCASTSS vSlopeCenter5<>+0(SB), Y6
+	VFMADD213PS  vSlopeCenter4<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter3<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter2<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter1<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter0<>+0(SB), Y3, Y6
+	VFMADD213PS  vHalf<>+0(SB), Y5, Y6
+	VCMPPS       $0x0d, Y2, Y0, Y0
+	VBLENDVPS    Y0, Y1, Y6, Y0
+	VMASKMOVPS   (CX)(SI*4), Y4, Y1
 	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   Y0, Y3, (AX)(SI*4)
+	VMASKMOVPS   Y0, Y4, (AX)(SI*4)
 
 done1:
 	VZEROUPPER
@@ -3189,64 +3357,72 @@ TEXT ·geluBackAddAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	VBROADCASTSS vFar<>+0(SB), Z0
 	VBROADCASTSS vExpLow<>+0(SB), Z1
-	VBROADCASTSS vZero<>+0(SB), Z2
+	VBROADCASTSS vOne<>+0(SB), Z2
+	VBROADCASTSS vZero<>+0(SB), Z3
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	SUBQ         $0x10, BX
 	JLT          tail1
 
 one1:
-	VMOVUPS           (DX)(SI*4), Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z4
-	VMULPS            Z4, Z4, Z7
-	VMOVAPS           Z4, Z8
-	VFMSUB213PS       Z7, Z4, Z8
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z7, Z7
-	VMAXPS            Z7, Z1, Z7
-	VBROADCASTSS      vMagic<>+0(SB), Z9
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z7, Z9
-	VSUBPS.BCST       vMagic<>+0(SB), Z9, Z10
-	VMOVAPS           Z7, Z7
-	VFNMADD231PS.BCST vLn2High<>+0(SB), Z10, Z7
-	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z10, Z7
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z8, Z7
-	VBROADCASTSS      vExp6<>+0(SB), Z8
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z7, Z8
-	VPSLLD            $0x17, Z9, Z7
-	VPADDD.BCST       vExponent126<>+0(SB), Z7, Z7
-	VMULPS            Z7, Z8, Z7
-	VBROADCASTSS      vOne<>+0(SB), Z8
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z4, Z8
-	VBROADCASTSS      vOne<>+0(SB), Z9
-	VDIVPS            Z8, Z9, Z8
-	VBROADCASTSS      vMills9<>+0(SB), Z9
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z8, Z9
-	VMULPS            Z8, Z9, Z8
-	VFNMADD231PS.BCST vDensity0<>+0(SB), Z4, Z8
-	VMULPS            Z8, Z7, Z4
-	VCMPPS            $0x0d, Z2, Z3, K1
-	VBROADCASTSS      vOne<>+0(SB), Z3
-	VSUBPS            Z4, Z3, Z3
-	VBLENDMPS         Z3, Z4, K1, Z5
-	VMOVUPS           (CX)(SI*4), Z3
-	VMULPS            Z3, Z5, Z3
-	VMOVUPS           (AX)(SI*4), Z4
-	VADDPS            Z3, Z4, Z3
-	VMOVUPS           Z3, (AX)(SI*4)
+	VMOVUPS           (DX)(SI*4), Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z5
+	VMULPS            Z5, Z5, Z10
+	VMOVAPS           Z5, Z11
+	VFMSUB213PS       Z10, Z5, Z11
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z10, Z10
+	VMAXPS            Z10, Z1, Z10
+	VBROADCASTSS      vMagic<>+0(SB), Z12
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z10, Z12
+	VSUBPS.BCST       vMagic<>+0(SB), Z12, Z13
+	VMOVAPS           Z10, Z10
+	VFNMADD231PS.BCST vLn2High<>+0(SB), Z13, Z10
+	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z13, Z10
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z11, Z10
+	VBROADCASTSS      vExp6<>+0(SB), Z11
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z10, Z11
+	VPSLLD            $0x17, Z12, Z10
+	VPADDD.BCST       vExponent126<>+0(SB), Z10, Z10
+	VMULPS            Z10, Z11, Z10
+	VMOVAPS           Z2, Z11
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z5, Z11
+	VDIVPS            Z11, Z2, Z11
+	VBROADCASTSS      vTail8<>+0(SB), Z12
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z11, Z12
+	VMULPS            Z11, Z12, Z11
+	VFNMADD231PS.BCST vDensity0<>+0(SB), Z5, Z11
+	VMULPS            Z11, Z10, Z10
+	VCMPPS            $0x0d, Z3, Z4, K1
+	VSUBPS            Z10, Z2, Z11
+	VBLENDMPS         Z11, Z10, K1, Z6
+	VMULPS            Z4, Z4, Z10
+	VBROADCASTSS      vSlopeCenter5<>+0(SB), Z11
+	VFMADD213PS.BCST  vSlopeCenter4<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter3<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter2<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter1<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vSlopeCenter0<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z11
+	VCMPPS            $0x0d, Z2, Z5, K1
+	VBLENDMPS         Z6, Z11, K1, Z7
+	VMOVUPS           (CX)(SI*4), Z4
+	VMULPS            Z4, Z7, Z4
+	VMOVUPS           (AX)(SI*4), Z5
+	VADDPS            Z4, Z5, Z4
+	VMOVUPS           Z4, (AX)(SI*4)
 	ADDQ              $0x10, SI
 	SUBQ              $0x10, BX
 	JGE               one1
@@ -3256,54 +3432,61 @@ tail1:
 	JEQ               done1
 	LEAQ              vMaskWords<>+0(SB), DI
 	KMOVW             (DI)(BX*2), K1
-	VMOVUPS.Z         (DX)(SI*4), K1, Z3
-	VANDPS.BCST       vAbs<>+0(SB), Z3, Z4
-	VMINPS            Z4, Z0, Z0
-	VMULPS            Z0, Z0, Z4
-	VMOVAPS           Z0, Z5
-	VFMSUB213PS       Z4, Z0, Z5
-	VMULPS.BCST       vMinusHalf<>+0(SB), Z4, Z4
-	VMAXPS            Z4, Z1, Z1
-	VBROADCASTSS      vMagic<>+0(SB), Z4
-	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z4
-	VSUBPS.BCST       vMagic<>+0(SB), Z4, Z7
+	VMOVUPS.Z         (DX)(SI*4), K1, Z4
+	VANDPS.BCST       vAbs<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z0
+	VMULPS            Z0, Z0, Z5
+	VMOVAPS           Z0, Z6
+	VFMSUB213PS       Z5, Z0, Z6
+	VMULPS.BCST       vMinusHalf<>+0(SB), Z5, Z5
+	VMAXPS            Z5, Z1, Z1
+	VBROADCASTSS      vMagic<>+0(SB), Z5
+	VFMADD231PS.BCST  vLog2E<>+0(SB), Z1, Z5
+	VSUBPS.BCST       vMagic<>+0(SB), Z5, Z7
 	VMOVAPS           Z1, Z1
 	VFNMADD231PS.BCST vLn2High<>+0(SB), Z7, Z1
 	VFNMADD231PS.BCST vLn2Low<>+0(SB), Z7, Z1
-	VFNMADD231PS.BCST vHalf<>+0(SB), Z5, Z1
-	VBROADCASTSS      vExp6<>+0(SB), Z5
-	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z5
-	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z5
-	VPSLLD            $0x17, Z4, Z1
+	VFNMADD231PS.BCST vHalf<>+0(SB), Z6, Z1
+	VBROADCASTSS      vExp6<>+0(SB), Z6
+	VFMADD213PS.BCST  vExp5<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp4<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp3<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp2<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp1<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  vExp0<>+0(SB), Z1, Z6
+	VPSLLD            $0x17, Z5, Z1
 	VPADDD.BCST       vExponent126<>+0(SB), Z1, Z1
-	VMULPS            Z1, Z5, Z1
-	VBROADCASTSS      vOne<>+0(SB), Z4
-	VFMADD231PS.BCST  vMillsScale<>+0(SB), Z0, Z4
-	VBROADCASTSS      vOne<>+0(SB), Z5
-	VDIVPS            Z4, Z5, Z4
-	VBROADCASTSS      vMills9<>+0(SB), Z5
-	VFMADD213PS.BCST  vMills8<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills7<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills6<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills5<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills4<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills3<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills2<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills1<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vMills0<>+0(SB), Z4, Z5
-	VMULPS            Z4, Z5, Z4
-	VFNMADD231PS.BCST vDensity0<>+0(SB), Z0, Z4
-	VMULPS            Z4, Z1, Z0
-	VCMPPS            $0x0d, Z2, Z3, K2
-	VBROADCASTSS      vOne<>+0(SB), Z1
-	VSUBPS            Z0, Z1, Z1
-	VBLENDMPS         Z1, Z0, K2, Z6
+	VMULPS            Z1, Z6, Z1
+	VMOVAPS           Z2, Z5
+	VFMADD231PS.BCST  vHalf<>+0(SB), Z0, Z5
+	VDIVPS            Z5, Z2, Z5
+	VBROADCASTSS      vTail8<>+0(SB), Z6
+	VFMADD213PS.BCST  vTail7<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail6<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail5<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail4<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail3<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail2<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail1<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vTail0<>+0(SB), Z5, Z6
+	VMULPS            Z5, Z6, Z5
+	VFNMADD231PS.BCST vDensity0<>+0(SB), Z0, Z5
+	VMULPS            Z5, Z1, Z1
+	VCMPPS            $0x0d, Z3, Z4, K2
+	VSUBPS            Z1, Z2, Z3
+	VBLENDMPS         Z3, Z1, K2, Z8
+	VMULPS            Z4, Z4, Z1
+	VBROADCASTSS      vSlopeCenter5<>+0(SB), Z3
+	VFMADD213PS.BCST  vSlopeCenter4<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter3<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter2<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter1<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vSlopeCenter0<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  vHalf<>+0(SB), Z4, Z3
+	VCMPPS            $0x0d, Z2, Z0, K2
+	VBLENDMPS         Z8, Z3, K2, Z9
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VMULPS            Z0, Z6, Z0
+	VMULPS            Z0, Z9, Z0
 	VMOVUPS.Z         (AX)(SI*4), K1, Z1
 	VADDPS            Z0, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)(SI*4)
@@ -3320,64 +3503,72 @@ TEXT ·geluBackAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	VBROADCASTSS vFar<>+0(SB), Y0
 	VBROADCASTSS vExpLow<>+0(SB), Y1
-	VBROADCASTSS vZero<>+0(SB), Y2
+	VBROADCASTSS vOne<>+0(SB), Y2
+	VBROADCASTSS vZero<>+0(SB), Y3
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	SUBQ         $0x08, BX
 	JLT          tail1
 
 one1:
-	VMOVUPS      (DX)(SI*4), Y3
-	VANDPS       vAbs<>+0(SB), Y3, Y4
-	VMINPS       Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVAPS      Y4, Y6
-	VFMSUB213PS  Y5, Y4, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y5
-	VBROADCASTSS vMagic<>+0(SB), Y7
-	VFMADD231PS  vLog2E<>+0(SB), Y5, Y7
-	VSUBPS       vMagic<>+0(SB), Y7, Y8
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS vLn2High<>+0(SB), Y8, Y5
-	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y5
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y5
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y5, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y7, Y5
-	VPADDD       vExponent126<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y6, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VFMADD231PS  vMillsScale<>+0(SB), Y4, Y6
-	VBROADCASTSS vOne<>+0(SB), Y7
-	VDIVPS       Y6, Y7, Y6
-	VBROADCASTSS vMills9<>+0(SB), Y7
-	VFMADD213PS  vMills8<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills7<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills6<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills5<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills4<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills3<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills2<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills1<>+0(SB), Y6, Y7
-	VFMADD213PS  vMills0<>+0(SB), Y6, Y7
+	VMOVUPS      (DX)(SI*4), Y4
+	VANDPS       vAbs<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVAPS      Y5, Y7
+	VFMSUB213PS  Y6, Y5, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y6
+	VBROADCASTSS vMagic<>+0(SB), Y8
+	VFMADD231PS  vLog2E<>+0(SB), Y6, Y8
+	VSUBPS       vMagic<>+0(SB), Y8, Y9
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vLn2High<>+0(SB), Y9, Y6
+	VFNMADD231PS vLn2Low<>+0(SB), Y9, Y6
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y6
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y6, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y8, Y6
+	VPADDD       vExponent126<>+0(SB), Y6, Y6
 	VMULPS       Y6, Y7, Y6
-	VFNMADD231PS vDensity0<>+0(SB), Y4, Y6
-	VMULPS       Y6, Y5, Y4
-	VCMPPS       $0x0d, Y2, Y3, Y3
-	VBROADCASTSS vOne<>+0(SB), Y5
-	VSUBPS       Y4, Y5, Y5
-	VBLENDVPS    Y3, Y5, Y4, Y3
-	VMOVUPS      (CX)(SI*4), Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      (AX)(SI*4), Y4
-	VADDPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (AX)(SI*4)
+	VMOVAPS      Y2, Y7
+	VFMADD231PS  vHalf<>+0(SB), Y5, Y7
+	VDIVPS       Y7, Y2, Y7
+	VBROADCASTSS vTail8<>+0(SB), Y8
+	VFMADD213PS  vTail7<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail6<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail5<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail4<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail3<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail2<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail1<>+0(SB), Y7, Y8
+	VFMADD213PS  vTail0<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y7
+	VFNMADD231PS vDensity0<>+0(SB), Y5, Y7
+	VMULPS       Y7, Y6, Y6
+	VCMPPS       $0x0d, Y3, Y4, Y7
+	VSUBPS       Y6, Y2, Y8
+	VBLENDVPS    Y7, Y8, Y6, Y6
+	VMULPS       Y4, Y4, Y7
+	VBROADCASTSS vSlopeCenter5<>+0(SB), Y8
+	VFMADD213PS  vSlopeCenter4<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter3<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter2<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter1<>+0(SB), Y7, Y8
+	VFMADD213PS  vSlopeCenter0<>+0(SB), Y7, Y8
+	VFMADD213PS  vHalf<>+0(SB), Y4, Y8
+	VCMPPS       $0x0d, Y2, Y5, Y4
+	VBLENDVPS    Y4, Y6, Y8, Y4
+	VMOVUPS      (CX)(SI*4), Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      (AX)(SI*4), Y5
+	VADDPS       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          one1
@@ -3387,65 +3578,72 @@ tail1:
 	JEQ          done1
 	LEAQ         vLaneMasks<>+0(SB), DI
 	NEGQ         BX
-	VMOVUPS      64(DI)(BX*4), Y3
-	VMASKMOVPS   (DX)(SI*4), Y3, Y4
-	VANDPS       vAbs<>+0(SB), Y4, Y5
-	VMINPS       Y5, Y0, Y0
-	VMULPS       Y0, Y0, Y5
-	VMOVAPS      Y0, Y6
-	VFMSUB213PS  Y5, Y0, Y6
-	VMULPS       vMinusHalf<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y1, Y1
-	VBROADCASTSS vMagic<>+0(SB), Y5
-	VFMADD231PS  vLog2E<>+0(SB), Y1, Y5
-	VSUBPS       vMagic<>+0(SB), Y5, Y7
+	VMOVUPS      64(DI)(BX*4), Y4
+	VMASKMOVPS   (DX)(SI*4), Y4, Y5
+	VANDPS       vAbs<>+0(SB), Y5, Y6
+	VMINPS       Y6, Y0, Y0
+	VMULPS       Y0, Y0, Y6
+	VMOVAPS      Y0, Y7
+	VFMSUB213PS  Y6, Y0, Y7
+	VMULPS       vMinusHalf<>+0(SB), Y6, Y6
+	VMAXPS       Y6, Y1, Y1
+	VBROADCASTSS vMagic<>+0(SB), Y6
+	VFMADD231PS  vLog2E<>+0(SB), Y1, Y6
+	VSUBPS       vMagic<>+0(SB), Y6, Y8
 	VMOVAPS      Y1, Y1
-	VFNMADD231PS vLn2High<>+0(SB), Y7, Y1
-	VFNMADD231PS vLn2Low<>+0(SB), Y7, Y1
-	VFNMADD231PS vHalf<>+0(SB), Y6, Y1
-	VBROADCASTSS vExp6<>+0(SB), Y6
-	VFMADD213PS  vExp5<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp4<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp3<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp2<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp1<>+0(SB), Y1, Y6
-	VFMADD213PS  vExp0<>+0(SB), Y1, Y6
-	VPSLLD       $0x17, Y5, Y1
+	VFNMADD231PS vLn2High<>+0(SB), Y8, Y1
+	VFNMADD231PS vLn2Low<>+0(SB), Y8, Y1
+	VFNMADD231PS vHalf<>+0(SB), Y7, Y1
+	VBROADCASTSS vExp6<>+0(SB), Y7
+	VFMADD213PS  vExp5<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp4<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp3<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp2<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp1<>+0(SB), Y1, Y7
+	VFMADD213PS  vExp0<>+0(SB), Y1, Y7
+	VPSLLD       $0x17, Y6, Y1
 	VPADDD       vExponent126<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y6, Y1
-	VBROADCASTSS vOne<>+0(SB), Y5
-	VFMADD231PS  vMillsScale<>+0(SB), Y0, Y5
-	VBROADCASTSS vOne<>+0(SB), Y6
-	VDIVPS       Y5, Y6, Y5
-	VBROADCASTSS vMills9<>+0(SB), Y6
-	VFMADD213PS  vMills8<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills7<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills6<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills5<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills4<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills3<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills2<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills1<>+0(SB), Y5, Y6
-	VFMADD213PS  vMills0<>+0(SB), Y5, Y6
-	VMULPS       Y5, Y6, Y5
-	VFNMADD231PS vDensity0<>+0(SB), Y0, Y5
-	VMULPS       Y5, Y1, Y0
-	VCMPPS       $0x0d, Y2, Y4, Y1
-	VBROADCASTSS vOne<>+0(SB), Y2
-	VSUBPS       Y0, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y0, Y0
-	VMASKMOVPS   (CX)(SI*4), Y3, Y1
+	VMULPS       Y1, Y7, Y1
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  vHalf<>+0(SB), Y0, Y6
+	VDIVPS       Y6, Y2, Y6
+	VBROADCASTSS vTail8<>+0(SB), Y7
+	VFMADD213PS  vTail7<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail6<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail5<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail4<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail3<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail2<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail1<>+0(SB), Y6, Y7
+	VFMADD213PS  vTail0<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VFNMADD231PS vDensity0<>+0(SB), Y0, Y6
+	VMULPS       Y6, Y1, Y1
+	VCMPPS       $0x0d, Y3, Y5, Y3
+	VSUBPS       Y1, Y2, Y6
+	VBLENDVPS    Y3, Y6, Y1, Y1
+	VMULPS       Y5, Y5, Y3
+	VBROADCASTSS vSlopeCenter5<>+0(SB), Y6
+	VFMADD213PS  vSlopeCenter4<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter3<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter2<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter1<>+0(SB), Y3, Y6
+	VFMADD213PS  vSlopeCenter0<>+0(SB), Y3, Y6
+	VFMADD213PS  vHalf<>+0(SB), Y5, Y6
+	VCMPPS       $0x0d, Y2, Y0, Y0
+	VBLENDVPS    Y0, Y1, Y6, Y0
+	VMASKMOVPS   (CX)(SI*4), Y4, Y1
 	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   (AX)(SI*4), Y3, Y1
+	VMASKMOVPS   (AX)(SI*4), Y4, Y1
 	VADDPS       Y0, Y1, Y0
-	VMASKMOVPS   Y0, Y3, (AX)(SI*4)
+	VMASKMOVPS   Y0, Y4, (AX)(SI*4)
 
 done1:
 	VZEROUPPER
 	RET
 
 // func layerNormRowAVX512(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·layerNormRowAVX512(SB), NOSPLIT, $0-112
 	MOVQ       y_base+0(FP), AX
 	MOVQ       x_base+24(FP), CX
@@ -3508,7 +3706,7 @@ done1:
 	VMOVSHDUP     X2, X1
 	VADDPS        X1, X2, X2
 	VDIVSS        X0, X2, X2
-	MOVSS         X2, mean+104(FP)
+	VMOVSS        X2, mean+104(FP)
 	VBROADCASTSS  X2, Z1
 	VXORPS        Z2, Z2, Z2
 	VXORPS        Z3, Z3, Z3
@@ -3571,12 +3769,11 @@ done2:
 	VMOVSHDUP     X3, X2
 	VADDPS        X2, X3, X3
 	VDIVSS        X0, X3, X3
-	MOVSS         eps+96(FP), X0
-	VADDSS        X0, X3, X3
+	VADDSS        eps+96(FP), X3, X3
 	VSQRTSS       X3, X3, X3
 	VMOVSS        vOne<>+0(SB), X0
 	VDIVSS        X3, X0, X3
-	MOVSS         X3, rstd+108(FP)
+	VMOVSS        X3, rstd+108(FP)
 	VBROADCASTSS  X3, Z0
 	MOVQ          x_len+32(FP), SI
 	XORQ          DI, DI
@@ -3613,7 +3810,7 @@ done3:
 	RET
 
 // func layerNormRowAVX2(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3
 TEXT ·layerNormRowAVX2(SB), NOSPLIT, $0-112
 	MOVQ       y_base+0(FP), AX
 	MOVQ       x_base+24(FP), CX
@@ -3696,7 +3893,7 @@ done1:
 	VMOVSHDUP    X2, X1
 	VADDPS       X1, X2, X2
 	VDIVSS       X0, X2, X2
-	MOVSS        X2, mean+104(FP)
+	VMOVSS       X2, mean+104(FP)
 	VBROADCASTSS X2, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
@@ -3786,12 +3983,11 @@ done2:
 	VMOVSHDUP    X3, X2
 	VADDPS       X2, X3, X3
 	VDIVSS       X0, X3, X3
-	MOVSS        eps+96(FP), X0
-	VADDSS       X0, X3, X3
+	VADDSS       eps+96(FP), X3, X3
 	VSQRTSS      X3, X3, X3
 	VMOVSS       vOne<>+0(SB), X0
 	VDIVSS       X3, X0, X3
-	MOVSS        X3, rstd+108(FP)
+	VMOVSS       X3, rstd+108(FP)
 	VBROADCASTSS X3, Y0
 	MOVQ         x_len+32(FP), SI
 	XORQ         DI, DI
@@ -3844,7 +4040,7 @@ done3:
 	RET
 
 // func layerNormBackSumsAVX512(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (avg float32, avgX float32)
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·layerNormBackSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         dy_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -3898,7 +4094,7 @@ done1:
 	VMOVSHDUP     X2, X1
 	VADDPS        X1, X2, X2
 	VDIVSS        X0, X2, X2
-	MOVSS         X2, avg+80(FP)
+	VMOVSS        X2, avg+80(FP)
 	VEXTRACTF64X4 $0x01, Z3, Y1
 	VADDPS        Y1, Y3, Y1
 	VEXTRACTF128  $0x01, Y1, X2
@@ -3908,12 +4104,12 @@ done1:
 	VMOVSHDUP     X2, X1
 	VADDPS        X1, X2, X2
 	VDIVSS        X0, X2, X2
-	MOVSS         X2, avgX+84(FP)
+	VMOVSS        X2, avgX+84(FP)
 	VZEROUPPER
 	RET
 
 // func layerNormBackSumsAVX2(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (avg float32, avgX float32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3
 TEXT ·layerNormBackSumsAVX2(SB), NOSPLIT, $0-88
 	MOVQ         dy_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -3986,7 +4182,7 @@ done1:
 	VMOVSHDUP    X2, X1
 	VADDPS       X1, X2, X2
 	VDIVSS       X0, X2, X2
-	MOVSS        X2, avg+80(FP)
+	VMOVSS       X2, avg+80(FP)
 	VADDPS       Y5, Y4, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X2
@@ -3995,7 +4191,7 @@ done1:
 	VMOVSHDUP    X2, X1
 	VADDPS       X1, X2, X2
 	VDIVSS       X0, X2, X2
-	MOVSS        X2, avgX+84(FP)
+	VMOVSS       X2, avgX+84(FP)
 	VZEROUPPER
 	RET
 

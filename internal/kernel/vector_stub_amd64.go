@@ -184,12 +184,12 @@ func tanhAVX512(y []float32, x []float32)
 //go:noescape
 func tanhAVX2(y []float32, x []float32)
 
-// geluAVX512 computes y[i] = x[i] * Φ(x[i]) as max(x, 0) - |x|·Φ(-|x|).
+// geluAVX512 computes y[i] = x[i] * Φ(x[i]), from |x| = 1 on as max(x, 0) - |x|·Φ(-|x|).
 //
 //go:noescape
 func geluAVX512(y []float32, x []float32)
 
-// geluAVX2 computes y[i] = x[i] * Φ(x[i]) as max(x, 0) - |x|·Φ(-|x|).
+// geluAVX2 computes y[i] = x[i] * Φ(x[i]), from |x| = 1 on as max(x, 0) - |x|·Φ(-|x|).
 //
 //go:noescape
 func geluAVX2(y []float32, x []float32)

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -281,10 +280,10 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
-// sameBits runs c on copies of in with every implementation.
+// sameBits runs c on copies of in with every set of assembly.
 func sameBits(t *testing.T, c vectorCase, in [][]float32) {
 	t.Helper()
-	var first []string
+	var first []uint64
 	for _, m := range Available()[1:] {
 		v := make([][]float32, len(in))
 		for i := range in {
@@ -293,23 +292,116 @@ func sameBits(t *testing.T, c vectorCase, in [][]float32) {
 		restore := Force(m)
 		results := c.run(v)
 		restore()
-		var got []string
-		for k := range v {
-			for i, x := range v[k] {
-				got = append(got, fmt.Sprintf("%d[%d] %08x", k, i, math.Float32bits(x)))
-			}
-		}
+		var got []uint64
 		for _, x := range results {
-			got = append(got, fmt.Sprintf("result %016x", math.Float64bits(x)))
+			got = append(got, math.Float64bits(x))
+		}
+		for k := range v {
+			for _, x := range v[k] {
+				got = append(got, uint64(math.Float32bits(x)))
+			}
 		}
 		if first == nil {
 			first = got
-			continue
 		}
 		for i := range got {
 			if got[i] != first[i] {
-				t.Fatalf("%v: n %d: %s, with %v %s", m, len(in[0]), got[i], Available()[1], first[i])
+				t.Fatalf("%v, n %d: number %d of %d results and vectors in turn is %08x, with %v %08x",
+					m, len(in[0]), i, len(results), got[i], Available()[1], first[i])
 			}
+		}
+	}
+}
+
+// TestNaN checks that a NaN among numbers reaches the results of reductions.
+func TestNaN(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		for n := 1; n < 131; n++ {
+			for at := 0; at < n; at += 1 + n/7 {
+				for _, c := range vectorCases {
+					v, _ := guarded(c.vectors, n, 0)
+					for _, x := range v {
+						clear(x)
+						x[at] = float32(math.NaN())
+					}
+					for _, r := range c.run(v) {
+						if r == r {
+							t.Fatalf("%s of %d elements, number %d NaN: %v", c.name, n, at, r)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestShort checks that a slice whose length is too small panics, even where
+// its capacity would do.
+func TestShort(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		for _, c := range vectorCases {
+			for k := 1; k < c.vectors; k++ {
+				v, intact := guarded(c.vectors, 20, 0)
+				v[k] = v[k][:19]
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Errorf("%s with 19 elements of vector %d for 20: no panic", c.name, k)
+						}
+					}()
+					if c.name == "AdamW" {
+						AdamW(v[0], v[1], v[2], v[3], 1, 1, 1, 1, 1, 1, 1, 1)
+						return
+					}
+					c.run(v)
+				}()
+				if !intact() {
+					t.Errorf("%s with 19 elements of vector %d for 20: wrote outside", c.name, k)
+				}
+			}
+		}
+		for name, f := range map[string]func(){
+			"Max":         func() { Max(nil) },
+			"ScaleAddMax": func() { ScaleAddMax(nil, 1, nil) },
+			"LayerNorm": func() {
+				LayerNorm(make([]float32, 9), make([]float32, 9, 10), make([]float32, 5), make([]float32, 5), make([]float32, 2), make([]float32, 2), 0)
+			},
+			"AddRows": func() { AddRows(make([]float32, 5), make([]float32, 9, 10), 2) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: no panic", name)
+					}
+				}()
+				f()
+			}()
+		}
+	})
+}
+
+// TestHash pins the mask of dropout: it belongs to a run's seed.
+func TestHash(t *testing.T) {
+	for _, c := range []struct {
+		key  uint64
+		i    uint32
+		want uint32
+	}{{0, 0, 0}, {0, 1, 0x11fd02eb}, {0x0123456789abcdef, 12345, 0x0619f96e}} {
+		if got := Hash(c.key, c.i); got != c.want {
+			t.Errorf("Hash(%#x, %d) = %#x, want %#x", c.key, c.i, got, c.want)
+		}
+	}
+	// A quarter of the elements is dropped, within six standard deviations.
+	const n = 1 << 16
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = 1
+	}
+	for key := range uint64(16) {
+		y := make([]float32, n)
+		Dropout(y, x, key*0x9e3779b97f4a7c15, testCut, 1, false)
+		if kept := Sum(y); math.Abs(float64(kept)-0.75*n) > 6*math.Sqrt(n*3.0/16) {
+			t.Errorf("key %d keeps %v of %d", key, kept, n)
 		}
 	}
 }

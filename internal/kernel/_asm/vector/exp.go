@@ -1,9 +1,8 @@
 package main
 
 import (
-	"math"
-
 	. "github.com/mmcloughlin/avo/build"
+	"math"
 )
 
 // exp2r holds the coefficients of 2·e^r for |r| <= ln(2)/2: twice the minimax
@@ -73,7 +72,7 @@ func exponential() {
 				f.store(e, x)
 				f.addTo(s[0], f.tailZero(e))
 			})
-			Store(f.join(VADDPS, s), ReturnIndex(0))
+			f.ret(f.join(VADDPS, s), 0)
 		})
 	define("sigmoid", "(y, x []float32)", 1, "computes y[i] = 1/(1 + exp(-x[i])).", func(f *fn) {
 		y, x, c := f.slice("y"), f.slice("x"), f.newClamp()

@@ -16,7 +16,7 @@ func norm() {
 			f.loop(f.length("x"), chains, func(j int) { f.addTo(s[j], f.load(x)) })
 			mean := f.join(VADDPS, s)
 			VDIVSS(count, mean, mean)
-			Store(mean, Return("mean"))
+			f.ret(mean, 0)
 			m := f.spread(mean)
 
 			s = f.sums(chains)
@@ -26,12 +26,11 @@ func norm() {
 			})
 			rstd, unit := f.join(VADDPS, s), XMM()
 			VDIVSS(count, rstd, rstd)
-			e := Load(Param("eps"), XMM())
-			VADDSS(e, rstd, rstd)
+			VADDSS(f.address(Param("eps")), rstd, rstd)
 			VSQRTSS(rstd, rstd, rstd)
 			VMOVSS(one.Mem, unit)
 			VDIVSS(rstd, unit, rstd)
-			Store(rstd, Return("rstd"))
+			f.ret(rstd, 1)
 			r := f.spread(rstd)
 
 			f.loop(f.length("x"), 1, func(int) {
@@ -58,7 +57,7 @@ func norm() {
 			for i, s := range [][]vec{sg, sgx} {
 				v := f.join(VADDPS, s)
 				VDIVSS(count, v, v)
-				Store(v, ReturnIndex(i))
+				f.ret(v, i)
 			}
 		})
 	define("layerNormBackParams", "(dgamma, dbeta, dy, x []float32, mean, rstd float32)", 2,

@@ -18,21 +18,21 @@ func reduce() {
 		f.loop(f.length("x"), chains, func(j int) {
 			f.fma(s[j], f.load(x), f.load(y))
 		})
-		Store(f.join(VADDPS, s), ReturnIndex(0))
+		f.ret(f.join(VADDPS, s), 0)
 	})
 	define("sum", "(x []float32) float32", 2, "returns the sum of x[i].", func(f *fn) {
 		x, s := f.slice("x"), f.sums(chains)
 		f.loop(f.length("x"), chains, func(j int) {
 			f.addTo(s[j], f.load(x))
 		})
-		Store(f.join(VADDPS, s), ReturnIndex(0))
+		f.ret(f.join(VADDPS, s), 0)
 	})
 	define("maximum", "(x []float32) float32", 2, "returns the largest element of x, or NaN if there is one.", func(f *fn) {
 		x, m := f.slice("x"), f.newMaximum(chains)
 		f.loop(f.length("x"), chains, func(j int) {
 			m.take(j, f.load(x))
 		})
-		Store(m.result(), ReturnIndex(0))
+		f.ret(m.result(), 0)
 	})
 	define("scaleAddMax", "(x []float32, scale float32, y []float32) float32", 2,
 		"computes x[i] = scale*x[i] + y[i] and returns the largest, or NaN if there is one.", func(f *fn) {
@@ -44,7 +44,7 @@ func reduce() {
 				f.store(v, x)
 				m.take(0, v)
 			})
-			Store(m.result(), ReturnIndex(0))
+			f.ret(m.result(), 0)
 		})
 	define("sumSquares", "(x []float32) float64", 1, "returns the sum of x[i]² in double precision.", sumSquares)
 }
@@ -162,5 +162,5 @@ func sumSquares(f *fn) {
 	VADDPD(a, lo.AsX(), a)
 	VMOVHLPS(a, a, b)
 	VADDSD(b, a, a)
-	Store(a, ReturnIndex(0))
+	VMOVSD(a, f.address(ReturnIndex(0)))
 }

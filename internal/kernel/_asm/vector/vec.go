@@ -5,6 +5,7 @@ import (
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
@@ -66,12 +67,20 @@ func (f *fn) length(name string) Register { return Load(Param(name).Len(), GP64(
 
 // scalar returns the parameter name, of 32 bits, in all lanes.
 func (f *fn) scalar(name string) vec {
-	b, err := Param(name).Resolve()
+	return f.splat(konst{f.address(Param(name))})
+}
+
+func (f *fn) address(c gotypes.Component) Mem {
+	b, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}
-	return f.splat(konst{b.Addr})
+	return b.Addr
 }
+
+// ret stores lane 0 of x as result i. (Store would write MOVSS, which costs a
+// transition from AVX to SSE on older processors.)
+func (f *fn) ret(x VecVirtual, i int) { VMOVSS(x, f.address(ReturnIndex(i))) }
 
 // splat returns c in a register, which the parts share.
 func (f *fn) splat(c konst) vec {
