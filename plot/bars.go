@@ -43,7 +43,7 @@ func (o Origin) String() string {
 type Bar struct {
 	Name      string
 	Value     float64
-	Low, High float64 // 95 % interval; NaN for none
+	Low, High float64 // 95 % interval; both NaN or both 0 for none
 	Origin    Origin
 	Text      string // printed at the right; empty for the value with two or three digits
 }
@@ -75,13 +75,13 @@ func (b Bars) Figure() (*Figure, error) {
 			return nil, fmt.Errorf("plot: bars: the interval of %q is infinite", r.Name)
 		}
 		low, high = min(low, r.Value), max(high, r.Value)
-		if hasInterval(r) {
+		if hasInterval(r.Low, r.High) {
 			low, high = min(low, r.Low), max(high, r.High)
 		}
 		texts[i] = clean(r.Text)
 		if r.Text == "" {
 			texts[i] = fmt.Sprintf("%.3g", r.Value)
-			if hasInterval(r) {
+			if hasInterval(r.Low, r.High) {
 				texts[i] += fmt.Sprintf(" (%.3g–%.3g)", r.Low, r.High)
 			}
 		}
@@ -125,7 +125,7 @@ func (b Bars) Figure() (*Figure, error) {
 			c.FillText(n, vg.Point{X: x0 - 6, Y: mid}, shorten(r.Name, n, left))
 			c.SetColor(r.Origin.color())
 			c.Fill(box(at(0), mid-6, at(r.Value), mid+6))
-			if hasInterval(r) {
+			if hasInterval(r.Low, r.High) {
 				sty := line(ink, 1)
 				l, u := at(r.Low), at(r.High)
 				c.StrokeLine2(sty, l, mid, u, mid)
@@ -138,4 +138,7 @@ func (b Bars) Figure() (*Figure, error) {
 	}}, nil
 }
 
-func hasInterval(b Bar) bool { return !math.IsNaN(b.Low) && !math.IsNaN(b.High) }
+// hasInterval tells an interval from fields that were left alone.
+func hasInterval(low, high float64) bool {
+	return !math.IsNaN(low) && !math.IsNaN(high) && (low != 0 || high != 0)
+}

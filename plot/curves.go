@@ -87,7 +87,7 @@ type Training struct {
 	Loss       []Series // x: step, y: mean loss in nats per example
 	Metric     []Series // x: step, y: metric; may be empty
 	MetricName string   // label of the lower axis, such as "validation MCC"
-	BestStep   float64  // step of the kept checkpoint, marked by a line; NaN for none
+	BestStep   float64  // step of the kept checkpoint, marked by a line; 0 or NaN for none
 }
 
 // Figure draws the curves.
@@ -138,7 +138,7 @@ func (t Training) Figure() (*Figure, error) {
 		panels, shares, height = append(panels, m), []float64{0.47, 0.53}, 300
 	}
 	panels[len(panels)-1].X.Label.Text = "optimiser step"
-	if !math.IsNaN(t.BestStep) {
+	if t.BestStep > 0 {
 		sty := line(frame, 0.9, 3, 3)
 		keys = append(keys, key{text: fmt.Sprintf("kept checkpoint (step %.0f)", t.BestStep), style: sty})
 		for _, p := range panels {
@@ -166,7 +166,7 @@ type ROCCurve struct {
 	Name      string
 	FPR, TPR  []float64 // (n) from (0, 0) to (1, 1)
 	AUROC     float64
-	Low, High float64 // 95 % interval of AUROC; NaN to leave it out
+	Low, High float64 // 95 % interval of AUROC; both NaN or both 0 for none
 	Band      *Band   // band around the curve over FPR; nil for none
 }
 
@@ -203,7 +203,7 @@ type PRCurve struct {
 	Name              string
 	Recall, Precision []float64 // (n) by rising recall
 	AUPRC             float64   // average precision
-	Low, High         float64   // 95 % interval of AUPRC; NaN to leave it out
+	Low, High         float64   // 95 % interval of AUPRC; both NaN or both 0 for none
 	Band              *Band     // band around the curve over recall; nil for none
 }
 
@@ -288,7 +288,7 @@ func unitPlot(xLabel, yLabel string) *gonum.Plot {
 // withInterval prints 0.953 (0.914–0.985).
 func withInterval(v, low, high float64) string {
 	s := fmt.Sprintf("%.3f", v)
-	if !math.IsNaN(low) && !math.IsNaN(high) {
+	if hasInterval(low, high) {
 		s += fmt.Sprintf(" (%.3f–%.3f)", low, high)
 	}
 	return s

@@ -334,6 +334,25 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+// TestIntervalsLeftOut takes fields that were not set for no interval.
+func TestIntervalsLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		low, high float64
+		want      string
+	}{{0, 0, "0.900"}, {nan, nan, "0.900"}, {0, 0.95, "0.900 (0.000–0.950)"}, {0.9, 0.9, "0.900 (0.900–0.900)"}} {
+		if got := withInterval(0.9, c.low, c.high); got != c.want {
+			t.Errorf("withInterval(0.9, %v, %v) = %s, want %s", c.low, c.high, got, c.want)
+		}
+		f, err := Bars{Rows: []Bar{{Name: "b", Value: 0.9, Low: c.low, High: c.high}}}.Figure()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := bytes.Contains(f.SVG(), []byte("0.9 (")), strings.Contains(c.want, "("); got != want {
+			t.Errorf("bars show an interval from %v to %v: %t", c.low, c.high, got)
+		}
+	}
+}
+
 func TestTicks(t *testing.T) {
 	for _, c := range []struct {
 		low, high float64
