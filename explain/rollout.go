@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"heed/tensor"
 )
@@ -43,14 +44,6 @@ const Uniform = 0.98
 // which for mean fusion is W = A/2 + I/2. The result is never negative and sums
 // to 1 for every fusion.
 //
-// Only one row of R is wanted, and it is a row vector times one matrix after
-// another, from the last layer to the first:
-//
-//	v = e_query; for l = n..1: v[j] = Σ_i v[i]·W_l[i, j]
-//
-// O(nHL²) time and O(L) memory, where the product of the matrices needs O(nL³)
-// and O(L²).
-//
 // What a rollout cannot show: it is the same for every class and has no sign;
 // it knows nothing of values, of the output projection, of the feed-forward
 // layers and of the norms; it takes the residual for one half whatever its real
@@ -60,19 +53,32 @@ func Rollout(layers []Layer, query int, fusion Fusion) []float64 {
 	if len(layers) == 0 {
 		panic("explain: rollout without layers")
 	}
-	length := layers[0].Length
-	v, next := make([]float64, length), make([]float64, length)
-	v[query] = 1
+	readout := make([]float64, layers[0].Length)
+	readout[query] = 1
+	return RolloutFrom(layers, readout, fusion)
+}
+
+// RolloutFrom is Rollout for a model that reads more than one position of the
+// last layer, by the weights of readout (L): 1/L each if it takes the mean.
+//
+// What is wanted is a row vector times one matrix after another, from the last
+// layer to the first:
+//
+//	v = readout; for l = n..1: v[j] = Σ_i v[i]·W_l[i, j]
+//
+// O(nHL²) time and O(L) memory, where the product of the matrices needs O(nL³)
+// and O(L²).
+func RolloutFrom(layers []Layer, readout []float64, fusion Fusion) []float64 {
+	length := len(readout)
+	v, next := slices.Clone(readout), make([]float64, length)
 	row := make([]float64, length)
 	for l := len(layers) - 1; l >= 0; l-- {
 		a := &layers[l]
-		if a.Length != length || len(a.Weights) != a.Heads*length*length {
-			panic(&tensor.ShapeError{Op: "explain.Rollout", Got: []int{a.Heads, a.Length, a.Length}, Want: []int{a.Heads, length, length}})
-		}
+		tensor.Check("explain.Rollout", []int{a.Length, len(a.Weights)}, length, a.Heads*length*length)
 		clear(next)
 		for i, mass := range v {
 			if mass == 0 {
-				continue // the first step reads one row only
+				continue // one row is enough for the first step from [CLS]
 			}
 			sum := fuse(row, a, i, fusion) + 1
 			next[i] += mass / sum

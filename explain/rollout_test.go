@@ -88,6 +88,23 @@ func TestRolloutRow(t *testing.T) {
 	}
 }
 
+// TestRolloutFrom reads out the mean: the mean of the rows.
+func TestRolloutFrom(t *testing.T) {
+	layers := randomLayers(rand.New(rand.NewPCG(7, 8)), 3, 2, 6, 2)
+	mean := []float64{1. / 6, 1. / 6, 1. / 6, 1. / 6, 1. / 6, 1. / 6}
+	got := RolloutFrom(layers, mean, Max)
+	for q := range mean {
+		for j, v := range Rollout(layers, q, Max) {
+			got[j] -= v / 6
+		}
+	}
+	for j, d := range got {
+		if math.Abs(d) > 1e-12 {
+			t.Errorf("position %d is off by %v", j, d)
+		}
+	}
+}
+
 // TestRolloutByHand has two layers of two heads over three tokens, worked out
 // with mean fusion.
 func TestRolloutByHand(t *testing.T) {
