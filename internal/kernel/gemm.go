@@ -46,7 +46,7 @@ func MulParallel(works []Work, c, a, b View, bias []float32, add bool) {
 
 // minParallel is the number of multiplications from which a second core
 // gains more than it costs to start it.
-const minParallel = 1 << 19
+const minParallel = 1 << 21
 
 func checkMul(c, a, b View) {
 	if c.Rows != a.Rows || a.Cols != b.Rows || b.Cols != c.Cols || c.ColStride != 1 && c.Cols > 1 {

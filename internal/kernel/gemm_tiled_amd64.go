@@ -2,7 +2,12 @@
 
 package kernel
 
-import "heed/internal/par"
+import (
+	"runtime"
+	"sync/atomic"
+
+	"heed/internal/par"
+)
 
 // The product is cut as in BLIS (Van Zee and van de Geijn, ACM Transactions on
 // Mathematical Software 41(3), 2015), with sizes found by measurement. A panel
@@ -13,8 +18,8 @@ import "heed/internal/par"
 // None of these numbers can change a result. A tile starts from C where an
 // earlier block of k has left it, so that every sum remains one chain.
 const (
-	kcMax = 256
-	mcMax = 280
+	kcMax = 512
+	mcMax = 560
 	ncMax = 4096
 )
 
@@ -37,75 +42,119 @@ func mulTiled(w *Work, works []Work, c, a, b View, bias []float32, add bool) {
 	}
 	p := product{c: c, a: a, b: b, bias: bias, add: add, impl: active}
 	p.mr, p.nr = tileSize(p.impl)
-	k, n := a.Cols, c.Cols
-	kParts := parts(k, kcMax)
-	for j := 0; j < n; j += ncMax {
-		cols := min(ncMax, n-j)
-		for t := range kParts {
-			lo, hi := t*k/kParts, (t+1)*k/kParts
-			if works == nil {
-				p.strip(w, j, cols, lo, hi-lo)
-			} else {
-				stripParallel(p, works, j, cols, lo, hi-lo)
-			}
+	if works != nil {
+		mulShared(p, works)
+		return
+	}
+	m := c.Rows
+	blocks := parts(m, mcMax)
+	for t := range p.strips() {
+		s := p.strip(t)
+		packed := p.newPackedB(w, s)
+		if packed != nil {
+			p.packB(packed, s, 0, s.cols)
+		}
+		for i := range blocks {
+			p.block(w, packed, s, i*m/blocks, (i+1)*m/blocks, 0, s.cols)
 		}
 	}
+}
+
+// A strip is a step of a product: it adds the products of k to the columns
+// from col on.
+type strip struct {
+	col, cols int
+	k0, k     int
+}
+
+// strips returns the number of steps of the product. A later step of the same
+// columns continues their sums.
+func (p *product) strips() int { return parts(p.b.Cols, ncMax) * parts(p.b.Rows, kcMax) }
+
+func (p *product) strip(t int) strip {
+	k, kParts := p.b.Rows, parts(p.b.Rows, kcMax)
+	col := t / kParts * ncMax
+	t %= kParts
+	lo, hi := t*k/kParts, (t+1)*k/kParts
+	return strip{col, min(ncMax, p.b.Cols-col), lo, hi - lo}
 }
 
 // parts returns the number of pieces of at most size that n is cut into.
 func parts(n, size int) int { return (n + size - 1) / size }
 
-// strip adds the products of k0 to k0+k to the columns j0 to j0+cols.
-func (p *product) strip(w *Work, j0, cols, k0, k int) {
+// mulShared computes p on several cores, which pack each strip of B together
+// and then share the blocks of C. Cores that come late find less to do.
+func mulShared(p product, works []Work) {
+	type stage struct{ pack, mul tasks }
+	stages := make([]stage, p.strips())
 	var packed []float32
-	if p.wantPackB() {
-		packed = grow(&w.packB, parts(cols, p.nr)*p.nr*k)
-		for j := 0; j < cols; j += p.nr {
-			p.packB(packed[j*k:], j0+j, min(p.nr, cols-j), k0, k)
+	for t := range stages {
+		s := p.strip(t)
+		if x := p.newPackedB(&works[0], s); len(x) > len(packed) {
+			packed = x
 		}
 	}
 	m := p.c.Rows
-	blocks := parts(m, mcMax)
-	for t := range blocks {
-		p.block(w, packed, t*m/blocks, (t+1)*m/blocks, j0, cols, k0, k)
-	}
-}
-
-// stripParallel is strip on several cores: they pack B together and then share
-// the blocks of C.
-func stripParallel(p product, works []Work, j0, cols, k0, k int) {
-	panels := parts(cols, p.nr)
-	var packed []float32
-	if p.wantPackB() {
-		packed = grow(&works[0].packB, panels*p.nr*k)
-		par.Ranges(cols, len(works), p.nr, len(works), func(_, lo, hi int) {
-			for j := lo; j < hi; j += p.nr {
-				p.packB(packed[j*k:], j0+j, min(p.nr, cols-j), k0, k)
+	tiles, want := parts(m, p.mr), 4*len(works)
+	rowTasks := max(parts(m, mcMax), min(want, tiles))
+	par.Do(len(works), len(works), func(worker, _ int) {
+		for t := range stages {
+			s := p.strip(t)
+			panels := parts(s.cols, p.nr)
+			if packed != nil {
+				n := min(panels, want)
+				stages[t].pack.share(n, func(i int) {
+					p.packB(packed, s, i*panels/n*p.nr, min((i+1)*panels/n*p.nr, s.cols))
+				})
 			}
-		})
-	}
-	m := p.c.Rows
-	tiles, tasks := parts(m, p.mr), 4*len(works)
-	rowTasks := max(parts(m, mcMax), min(tasks, tiles))
-	colTasks := min(parts(tasks, rowTasks), panels)
-	par.Do(rowTasks*colTasks, len(works), func(worker, task int) {
-		i, j := task/colTasks, task%colTasks
-		lo := j * panels / colTasks * p.nr
-		hi := min((j+1)*panels/colTasks*p.nr, cols)
-		b := packed
-		if b != nil {
-			b = b[lo*k:]
+			colTasks := min(parts(want, rowTasks), panels)
+			stages[t].mul.share(rowTasks*colTasks, func(i int) {
+				i, j := i/colTasks, i%colTasks
+				// Whole tiles, of the sizes that they would have alone.
+				lo, hi := i*tiles/rowTasks*m/tiles, (i+1)*tiles/rowTasks*m/tiles
+				p.block(&works[worker], packed, s, lo, hi, j*panels/colTasks*p.nr, min((j+1)*panels/colTasks*p.nr, s.cols))
+			})
 		}
-		p.block(&works[worker], b, i*m/rowTasks, (i+1)*m/rowTasks, j0+lo, hi-lo, k0, k)
 	})
 }
 
-// packB copies k rows and cols columns of B to a panel of p.nr columns.
-func (p *product) packB(dst []float32, j, cols, k0, k int) {
+// tasks is a list of tasks that several goroutines work off.
+type tasks struct{ next, done atomic.Int64 }
+
+// share runs f for those of n tasks that no other goroutine has taken, and
+// returns when all n are done.
+func (t *tasks) share(n int, f func(i int)) {
+	for {
+		i := int(t.next.Add(1)) - 1
+		if i >= n {
+			break
+		}
+		f(i)
+		t.done.Add(1)
+	}
+	for int(t.done.Load()) < n {
+		runtime.Gosched()
+	}
+}
+
+// newPackedB returns room for a strip of B in panels of p.nr columns, or nil
+// if the tiles shall read B where it lies.
+func (p *product) newPackedB(w *Work, s strip) []float32 {
+	if !p.wantPackB() {
+		return nil
+	}
+	return grow(&w.packB, parts(s.cols, p.nr)*p.nr*s.k)
+}
+
+// packB copies the columns lo to hi of a strip of B to their panels.
+func (p *product) packB(dst []float32, s strip, lo, hi int) {
 	v := p.b
-	v.Data = v.Data[k0*v.RowStride+j*v.ColStride:]
-	v.Rows, v.Cols = k, cols
-	packPanel(dst, v, p.nr)
+	v.Rows = s.k
+	for j := lo; j < hi; j += p.nr {
+		v.Data = p.b.Data[s.k0*v.RowStride+(s.col+j)*v.ColStride:]
+		v.Cols = min(p.nr, hi-j)
+		packPanel(dst[j*s.k:], v, p.nr)
+	}
 }
 
 func (p *product) wantPackB() bool {
@@ -115,34 +164,35 @@ func (p *product) wantPackB() bool {
 	return p.c.Rows > 4*p.mr && p.b.RowStride != p.nr
 }
 
-// block adds the products of k0 to k0+k to rows lo to hi and columns j0 to
-// j0+cols of C. The panels of B are packed, or lie in B if packed is nil.
-func (p *product) block(w *Work, packed []float32, lo, hi, j0, cols, k0, k int) {
+// block adds the products of a strip to rows lo to hi of C and to the strip's
+// columns jLo to jHi. The panels of B are packed, or lie in B if packed is nil.
+func (p *product) block(w *Work, packed []float32, s strip, lo, hi, jLo, jHi int) {
 	tiles := parts(hi-lo, p.mr)
 	if tiles == 0 {
 		return
 	}
-	a, aStride, aStep := p.a.Data[lo*p.a.RowStride+k0*p.a.ColStride:], p.a.RowStride, p.a.ColStride
-	aTile := 0 // floats from tile to tile if A is packed
-	if p.wantPackA(hi-lo, cols) {
-		a, aStride, aStep, aTile = p.packA(w, lo, hi, k0, k)
+	k := s.k
+	a, aStride, aStep := p.a.Data[lo*p.a.RowStride+s.k0*p.a.ColStride:], p.a.RowStride, p.a.ColStride
+	aTile := 0 // floats from tile to tile, if each is a panel of its own
+	if p.wantPackA(jHi - jLo) {
+		a, aStride, aStep, aTile = p.packA(w, s, lo, hi)
 	}
-	for j := 0; j < cols; j += p.nr {
+	for j := jLo; j < jHi; j += p.nr {
 		b, bStep := packed, p.nr
 		if packed != nil {
 			b = b[j*k:]
 		} else {
-			b, bStep = p.b.Data[k0*p.b.RowStride+j0+j:], p.b.RowStride
+			b, bStep = p.b.Data[s.k0*p.b.RowStride+s.col+j:], p.b.RowStride
 		}
-		n := min(p.nr, cols-j)
+		n := min(p.nr, jHi-j)
 		for t := range tiles {
 			i, end := lo+t*(hi-lo)/tiles, lo+(t+1)*(hi-lo)/tiles
-			c := &p.c.Data[i*p.c.RowStride+j0+j]
+			c := &p.c.Data[i*p.c.RowStride+s.col+j]
 			start, startStride := c, p.c.RowStride
-			if k0 == 0 && !p.add {
+			if s.k0 == 0 && !p.add {
 				start, startStride = &zeros[0], 0
 				if p.bias != nil {
-					start = &p.bias[j0+j]
+					start = &p.bias[s.col+j]
 				}
 			}
 			var at int
@@ -156,30 +206,37 @@ func (p *product) block(w *Work, packed []float32, lo, hi, j0, cols, k0, k int) 
 	}
 }
 
-func (p *product) wantPackA(rows, cols int) bool {
+func (p *product) wantPackA(cols int) bool {
 	return cols > 4*p.nr
 }
 
-// packA copies rows lo to hi and columns k0 to k0+k of A. Rows of adjacent
-// elements stay rows; other tiles become panels of k rows.
-func (p *product) packA(w *Work, lo, hi, k0, k int) (a []float32, stride, step, tile int) {
-	src := p.a.Data[lo*p.a.RowStride+k0*p.a.ColStride:]
-	tiles := parts(hi-lo, p.mr)
+// packRun is how many k are packed for one tile before the next has its turn:
+// few, so that a row of a transposed A is read while its page is at hand.
+const packRun = 16
+
+// packA copies the rows lo to hi of a strip's columns of A. Rows of adjacent
+// elements stay rows, other tiles become panels, tile floats apart. The strides
+// spread them over the sets of a cache.
+func (p *product) packA(w *Work, s strip, lo, hi int) (a []float32, stride, step, tile int) {
+	src := p.a.Data[lo*p.a.RowStride+s.k0*p.a.ColStride:]
 	if p.a.ColStride == 1 {
-		stride = k + 16
+		stride = s.k + 16
 		a = grow(&w.packA, (hi-lo)*stride)
 		for i := range hi - lo {
-			copy(a[i*stride:i*stride+k], src[i*p.a.RowStride:])
+			copy(a[i*stride:i*stride+s.k], src[i*p.a.RowStride:])
 		}
 		return a, stride, 1, 0
 	}
+	tiles := parts(hi-lo, p.mr)
 	width := p.nr / 2
-	tile = k * width
+	tile = s.k*width + 32
 	a = grow(&w.packA, tiles*tile)
-	for t := range tiles {
-		i, end := t*(hi-lo)/tiles, (t+1)*(hi-lo)/tiles
-		panel := View{src[i*p.a.RowStride:], k, end - i, p.a.ColStride, p.a.RowStride}
-		packPanel(a[t*tile:(t+1)*tile], panel, width)
+	for k := 0; k < s.k; k += packRun {
+		for t := range tiles {
+			i, end := t*(hi-lo)/tiles, (t+1)*(hi-lo)/tiles
+			v := View{src[k*p.a.ColStride+i*p.a.RowStride:], min(packRun, s.k-k), end - i, p.a.ColStride, p.a.RowStride}
+			packPanel(a[t*tile+k*width:], v, width)
+		}
 	}
 	return a, 1, width, tile
 }

@@ -86,7 +86,7 @@ func packColumns() {
 	Pragma("noescape")
 	dst, n, width := RDI, R14, RDX
 	col := []GPPhysical{RSI, RAX, RBX, R8, R9, R10, R11, R12}
-	last, stride := RCX, R13
+	last, stride, ahead := RCX, R13, R13
 	Load(Param("dst"), dst)
 	Load(Param("src"), col[0])
 	floats("stride", stride)
@@ -120,11 +120,14 @@ func packColumns() {
 			VPERM2F128(Imm(0x31), y[i+4], y[i], t[i+4])
 		}
 	}
+	Comment("The next 8 columns begin 8 columns further on. They are fetched along the way.")
+	SHLQ(Imm(3), ahead)
 	SUBQ(Imm(8), n)
 	JL(LabelRef("tail"))
 	Label("loop")
 	for j := range 8 {
 		VMOVUPS(Mem{Base: col[j]}, y[j])
+		PREFETCHT0(Mem{Base: col[j], Index: ahead, Scale: 1})
 	}
 	transpose()
 	for i := range 8 {

@@ -146,6 +146,21 @@ func (v variant) loop() {
 	}
 	TESTQ(count, count)
 	JZ(LabelRef(v.name() + "store"))
+	Comment("Fetch the tile below for the next call.")
+	CMPQ(count, Imm(64))
+	JL(LabelRef(v.name() + "loop"))
+	MOVQ(c, start)
+	for range v.rows {
+		ADDQ(cStride, start)
+	}
+	for i := range v.rows {
+		for n := 0; n < v.vecs*v.lanes*4; n += 64 {
+			PREFETCHT0(Mem{Base: start, Disp: n})
+		}
+		if i < v.rows-1 {
+			ADDQ(cStride, start)
+		}
+	}
 	Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []Op{Imm(32)}})
 	Label(v.name() + "loop")
 	for n := range v.vecs {
