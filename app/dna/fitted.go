@@ -1,0 +1,241 @@
+package dna
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"heed/autograd"
+	"heed/checkpoint"
+	"heed/data"
+	"heed/format"
+	"heed/internal/par"
+	"heed/model/sequence"
+	"heed/nn"
+	"heed/train"
+)
+
+// A Fitted is a trained classifier.
+type Fitted struct {
+	Config    Config
+	Classes   []string
+	Positive  int
+	Threshold float64 // of the positive class, if there are two
+	MinLen    int     // letters of the shortest sequence it was trained with; Config.Model.MaxLen is the longest
+	Members   []*sequence.Model
+	History   []Progress // of stage "valid": the validation curve
+	Info      checkpoint.Info
+}
+
+// batchTokens is how many tokens are scored together: enough for the matrix
+// products to be large, little enough to stay in the cache.
+const batchTokens = 2048
+
+// Probabilities returns the probability of each class for each sequence,
+// averaged over the members and, if Config.Strands is set, over both strands.
+// Sequences are at most Config.Model.MaxLen letters long. The result does not
+// depend on cores; 0 means all.
+func (f *Fitted) Probabilities(seqs [][]byte, cores int) [][]float64 {
+	z := f.Config.Model.Tokenizer
+	strands := 1
+	if f.Config.Strands {
+		strands = 2
+	}
+	order, lengths := make([]int, len(seqs)), make([]int, len(seqs))
+	for i, s := range seqs {
+		order[i], lengths[i] = i, 1+z.Length(len(s))
+	}
+	packs := data.Packs(order, lengths, batchTokens)
+	if cores < 1 {
+		cores = par.Cores()
+	}
+	out := make([][]float64, len(seqs))
+	tapes := make([]*autograd.Tape, min(cores, len(packs)))
+	par.Do(len(packs), cores, func(worker, i int) {
+		if tapes[worker] == nil {
+			tapes[worker] = &autograd.Tape{NoGrad: true}
+		}
+		t := tapes[worker]
+		ids := make([][]int32, len(packs[i]))
+		for j, s := range packs[i] {
+			ids[j] = z.Encode(seqs[s])
+			out[s] = make([]float64, len(f.Classes))
+		}
+		share := 1 / float64(strands*len(f.Members))
+		for strand := range strands {
+			if strand == 1 {
+				for j := range ids {
+					ids[j] = z.ReverseComplement(ids[j])
+				}
+			}
+			for _, m := range f.Members {
+				t.Reset()
+				logits := m.Logits(t, m.Pack(ids...))
+				for j, s := range packs[i] {
+					c := len(f.Classes)
+					for k, p := range autograd.Softmax(logits.Data[j*c : (j+1)*c]) {
+						out[s][k] += share * float64(p)
+					}
+				}
+			}
+		}
+	})
+	return out
+}
+
+// Call returns the class that probabilities stand for: of two classes the
+// positive one if its probability reaches the threshold, of more the likeliest.
+func (f *Fitted) Call(probs []float64) int {
+	if len(probs) == 2 {
+		if probs[f.Positive] >= f.Threshold {
+			return f.Positive
+		}
+		return 1 - f.Positive
+	}
+	return argmax(probs)
+}
+
+// preprocessing is what a program must know beside the model to use it.
+type preprocessing struct {
+	Classes   []string `json:"classes"`
+	Positive  int      `json:"positive"`
+	Threshold float64  `json:"threshold"`
+	MinLen    int      `json:"min_len"`
+	Strands   bool     `json:"strands"`
+	Members   int      `json:"members"`
+}
+
+func memberPrefix(m int) string { return fmt.Sprintf("members.%d.", m) }
+
+// weights returns the parameters of a model under a prefix that ends in a dot.
+func weights(prefix string, m nn.Module) []checkpoint.Entry {
+	es := train.Weights(m)
+	for i := range es {
+		es[i].Name = prefix + es[i].Name
+	}
+	return es
+}
+
+func (f *Fitted) entries() []checkpoint.Entry {
+	if len(f.Members) == 1 {
+		return train.Weights(f.Members[0])
+	}
+	var es []checkpoint.Entry
+	for i, m := range f.Members {
+		es = append(es, weights(memberPrefix(i), m)...)
+	}
+	return es
+}
+
+// Save writes the model with everything that Load needs. f.Info may hold
+// versions, the hash of the data, metrics and the command; the rest of it is
+// filled in.
+func (f *Fitted) Save(path string) error {
+	info := f.Info
+	info.Version, info.Architecture, info.Seed = checkpoint.Version, sequence.Architecture, f.Config.Train.Seed
+	for _, part := range []struct {
+		dst *json.RawMessage
+		src any
+	}{
+		{&info.Config, f.Config.Model},
+		{&info.Tokenizer, f.Config.Model.Tokenizer},
+		{&info.Preprocessing, preprocessing{f.Classes, f.Positive, f.Threshold, f.MinLen, f.Config.Strands, len(f.Members)}},
+	} {
+		text, err := json.Marshal(part.src)
+		if err != nil {
+			return err
+		}
+		*part.dst = text
+	}
+	meta, err := info.Meta()
+	if err != nil {
+		return err
+	}
+	return checkpoint.Save(path, meta, f.entries())
+}
+
+// Load reads a model that Save wrote. Everything in the file is checked; the
+// memory that it takes is bounded by the size of the file.
+func Load(path string) (*Fitted, error) {
+	file, err := checkpoint.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Info(sequence.Architecture)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fitted{Info: *info}
+	var p preprocessing
+	if err := json.Unmarshal(info.Config, &f.Config.Model); err != nil {
+		return nil, format.InvalidAt(path, 0, "config: %w", err)
+	}
+	if err := json.Unmarshal(info.Preprocessing, &p); err != nil {
+		return nil, format.InvalidAt(path, 0, "preprocessing: %w", err)
+	}
+	c := &f.Config.Model
+	if err := c.Validate(); err != nil {
+		return nil, format.InvalidAt(path, 0, "config: %w", err)
+	}
+	if err := p.validate(c); err != nil {
+		return nil, format.InvalidAt(path, 0, "preprocessing: %w", err)
+	}
+	values := 0
+	for _, e := range file.Entries {
+		values += len(e.Float)
+	}
+	if n := parameters(c); n > int64(values/p.Members) {
+		return nil, format.InvalidAt(path, 0, "config asks for %d parameters, the file has %d", n*int64(p.Members), values)
+	}
+	if c.Position == "sinusoidal" && c.Dim*c.MaxLen > maxSinusoidal {
+		return nil, format.TooLargeAt(path, 0, "sinusoidal positions of %d x %d", c.MaxLen, c.Dim)
+	}
+	f.Classes, f.Positive, f.Threshold, f.MinLen = p.Classes, p.Positive, p.Threshold, p.MinLen
+	f.Config.Strands, f.Config.Ensemble = p.Strands, p.Members
+	f.Config.Train.Seed = info.Seed
+	for range p.Members {
+		f.Members = append(f.Members, sequence.New(*c, nil))
+	}
+	return f, file.Restore(f.entries())
+}
+
+// maxSinusoidal limits a table that is computed, not read: 256 MB.
+const maxSinusoidal = 1 << 26
+
+func (p *preprocessing) validate(c *sequence.Config) error {
+	switch {
+	case len(p.Classes) != c.Classes:
+		return fmt.Errorf("%d classes, the model has %d", len(p.Classes), c.Classes)
+	case p.Positive < 0 || p.Positive >= len(p.Classes):
+		return fmt.Errorf("positive class %d of %d", p.Positive, len(p.Classes))
+	case !(p.Threshold >= 0 && p.Threshold <= 1):
+		return fmt.Errorf("threshold %v: want 0 to 1", p.Threshold)
+	case p.Members < 1 || p.Members > 100:
+		return fmt.Errorf("members %d: want 1 to 100", p.Members)
+	case p.MinLen < 0 || p.MinLen > c.MaxLen:
+		return fmt.Errorf("min_len %d: want 0 to %d", p.MinLen, c.MaxLen)
+	}
+	return nil
+}
+
+// parameters is a lower bound of the number of values of a model, so that a
+// small file cannot ask for a large one.
+func parameters(c *sequence.Config) int64 {
+	d, f := int64(c.Dim), int64(c.FFN)
+	n := d*int64(2*c.Tokenizer.Vocab()+c.Classes) + int64(c.Layers)*(4*d*d+2*d*f)
+	for _, k := range c.Stem {
+		n += d * d * int64(k)
+	}
+	switch tokens := int64(1 + c.Tokenizer.Length(c.MaxLen)); c.Position {
+	case "learned":
+		n += d * tokens
+	case "relative":
+		n += int64(c.Layers) * int64(c.Heads) * (2*tokens - 1)
+	}
+	return n
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,89 @@
+package dna
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// fitFlags binds the flags of a Config. Their defaults are what c holds.
+func fitFlags(fs *pflag.FlagSet, c *Config) {
+	m, t := &c.Model, &c.Train
+	fs.IntVar(&m.Layers, "layers", m.Layers, "encoder layers")
+	fs.IntVar(&m.Dim, "dim", m.Dim, "width of the model")
+	fs.IntVar(&m.Heads, "heads", m.Heads, "attention heads in a layer, a divisor of --dim")
+	fs.IntVar(&m.FFN, "ffn", m.FFN, "width of the feed-forward layers")
+	fs.IntSliceVar(&m.Stem, "stem", m.Stem, "kernel widths of convolutions before the encoder, as in 7,7; \"\" for none")
+	fs.StringVar(&m.Position, "position", m.Position, "learned, sinusoidal, rotary or relative")
+	fs.StringVar(&m.Pooling, "pooling", m.Pooling, "cls or mean")
+	fs.IntVar(&m.Tokenizer.K, "kmer", m.Tokenizer.K, "letters in a token, 1 to 6; tokens overlap")
+	fs.Float32Var(&m.Dropout, "dropout", m.Dropout, "share of activations dropped in training")
+
+	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the training sequences")
+	fs.IntVar(&t.Batch, "batch", t.Batch, "sequences in a step")
+	fs.Float64Var(&t.Rate, "rate", t.Rate, "peak learning rate")
+	fs.Float64Var(&t.Floor, "floor", t.Floor, "last learning rate as a share of the peak")
+	fs.Float64Var(&t.Decay, "decay", t.Decay, "decoupled weight decay")
+	fs.Float64Var(&t.Warmup, "warmup", t.Warmup, "share of the steps in which the rate rises")
+	fs.Float64Var(&t.Clip, "clip", t.Clip, "limit of the global gradient norm")
+	fs.Uint64Var(&t.Seed, "seed", t.Seed, "seed of everything random")
+	fs.IntVar(&t.Leaves, "leaves", t.Leaves, "pieces of a batch, a power of two that decides the bits of the result; 0 chooses by size")
+	fs.IntVar(&c.Patience, "patience", c.Patience, "epochs without improvement before training stops; 0 runs them all")
+	fs.Float64Var(&c.ValidShare, "valid-share", c.ValidShare, "share of the training part held out for early stopping and the threshold; 0 for none")
+	fs.StringVar(&c.Metric, "metric", c.Metric, "what epochs are compared by: auroc, accuracy, mcc or loss (default auroc for two classes, else accuracy)")
+	fs.Float64Var(&c.Threshold, "threshold", c.Threshold, "of the positive class; 0 takes the best on the validation part")
+	fs.IntVar(&c.Ensemble, "ensemble", c.Ensemble, "models of different seeds that are averaged")
+
+	fs.IntVar(&c.Augment.Shift, "shift", c.Augment.Shift, "augmentation: move by up to so many letters")
+	fs.Float64Var(&c.Augment.Mutate, "mutate", c.Augment.Mutate, "augmentation: share of letters changed")
+	fs.Float64Var(&c.Augment.Mask, "mask", c.Augment.Mask, "augmentation: share of letters masked")
+	fs.BoolVar(&c.Strands, "reverse-complement", c.Strands, "augmentation: train on both strands, and average them in prediction")
+
+	fs.IntVar(&c.Pretrain.Epochs, "pretrain", c.Pretrain.Epochs, "epochs of masked-token pre-training on the training sequences and --unlabelled")
+	fs.Float64Var(&c.Pretrain.Rate, "pretrain-rate", c.Pretrain.Rate, "peak learning rate of pre-training; 0 takes --rate")
+	fs.Float64Var(&c.Pretrain.Mask, "pretrain-mask", c.Pretrain.Mask, "share of letters to fill in")
+}
+
+// configFor returns the default configuration for a length, changed by the
+// flags that the user gave.
+func configFor(length int, given *pflag.FlagSet) (Config, error) {
+	c := DefaultConfig(length)
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	fitFlags(fs, &c)
+	var err error
+	given.Visit(func(f *pflag.Flag) {
+		own := fs.Lookup(f.Name)
+		if own == nil || err != nil {
+			return
+		}
+		value := f.Value.String()
+		if own.Value.Type() == "intSlice" {
+			value = strings.Trim(value, "[]")
+		}
+		err = fs.Set(f.Name, value)
+	})
+	if len(c.Model.Stem) == 0 {
+		c.Model.Stem = nil
+	}
+	c.Augment.ReverseComplement = c.Strands
+	return c, err
+}
+
+// dataFlags binds the flags of a DataConfig.
+func dataFlags(fs *pflag.FlagSet, c *DataConfig) {
+	fs.StringVar(&c.Sequence, "sequence-column", "", "column of the sequences in a table (default sequence)")
+	fs.StringVar(&c.Label, "label-column", "", "column of the labels in a table (default label)")
+	fs.StringVar(&c.Positive, "positive", "", "the positive of two classes (default 1, +, promoter, ... or the first label=FASTA)")
+	fs.IntVar(&c.MaxLen, "max-len", 0, "greatest length of a sequence; a longer one is an error (default 16384)")
+}
+
+// commandLine returns the flags that were given, in a fixed order, and the
+// arguments.
+func commandLine(cmd *cobra.Command, args []string) []string {
+	var out []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		out = append(out, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]"))
+	})
+	return append(out, args...)
+}

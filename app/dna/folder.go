@@ -1,0 +1,283 @@
+package dna
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"heed/format"
+)
+
+// A Folder is the folder of a run. A nil Folder keeps nothing.
+//
+//	job.json            everything that decides the numbers
+//	run.jsonl           one line for every step and every evaluation
+//	metrics.json        scores with intervals
+//	predictions.tsv     the transformer's predictions on the test parts, pooled
+//	model.safetensors   the final model
+//	checkpoints/        the state of what is under way, for --resume
+type Folder struct {
+	Path string
+
+	mu  sync.Mutex
+	log *os.File
+	buf *bufio.Writer
+	err error // the first of the log
+}
+
+const (
+	jobFile         = "job.json"
+	logFile         = "run.jsonl"
+	metricsFile     = "metrics.json"
+	predictionsFile = "predictions.tsv"
+	modelFile       = "model.safetensors"
+	reportFile      = "report.html"
+	checkpointsDir  = "checkpoints"
+)
+
+// Create makes a folder for a new run. A folder with something in it is an
+// error unless force is set; then the files of the run that it held are removed,
+// and no others.
+func Create(path string, force bool, j *Job) (*Folder, error) {
+	f := &Folder{Path: path}
+	switch entries, err := os.ReadDir(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, systemError(path, err)
+	case len(entries) > 0 && !force:
+		return nil, hint(fmt.Errorf("%s: the folder exists", path), "--force replaces the run in it, --resume continues it")
+	case len(entries) > 0:
+		for _, name := range []string{jobFile, logFile, metricsFile, predictionsFile, modelFile, reportFile, checkpointsDir} {
+			if err := os.RemoveAll(f.file(name)); err != nil {
+				return nil, systemError(f.file(name), err)
+			}
+		}
+	}
+	if err := os.MkdirAll(f.file(checkpointsDir), 0o777); err != nil {
+		return nil, systemError(path, err)
+	}
+	if err := writeJSON(f.file(jobFile), j); err != nil {
+		return nil, err
+	}
+	return f, f.openLog()
+}
+
+// Resume opens the folder of a run that was cut, and returns its job.
+func Resume(path string) (*Folder, *Job, error) {
+	f, j := &Folder{Path: path}, &Job{}
+	text, err := os.ReadFile(f.file(jobFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, hint(fmt.Errorf("%s: no run to resume: %s is missing", path, jobFile), "-o FOLDER starts a new run")
+	}
+	if err != nil {
+		return nil, nil, systemError(f.file(jobFile), err)
+	}
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, nil, format.Invalidf(f.file(jobFile), 0, "%w", err)
+	}
+	return f, j, f.openLog()
+}
+
+func (f *Folder) file(name string) string { return filepath.Join(f.Path, name) }
+
+// last is the checkpoint of the final model.
+func (f *Folder) last() string {
+	if f == nil {
+		return ""
+	}
+	return filepath.Join(f.Path, checkpointsDir, "last.safetensors")
+}
+
+func (f *Folder) foldCheckpoint(fold int) string {
+	if f == nil {
+		return ""
+	}
+	return filepath.Join(f.Path, checkpointsDir, fmt.Sprintf("fold-%03d.safetensors", fold))
+}
+
+func (f *Folder) foldResult(fold int) string {
+	return filepath.Join(f.Path, checkpointsDir, fmt.Sprintf("fold-%03d.json", fold))
+}
+
+// loadFold returns what a fold that is done predicted, or nil.
+func (f *Folder) loadFold(fold int) (*foldResult, error) {
+	if f == nil || !exists(f.foldResult(fold)) {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.foldResult(fold))
+	if err != nil {
+		return nil, systemError(f.foldResult(fold), err)
+	}
+	r := &foldResult{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, format.Invalidf(f.foldResult(fold), 0, "%w", err)
+	}
+	return r, nil
+}
+
+func (f *Folder) saveFold(fold int, r *foldResult) error {
+	if f == nil {
+		return nil
+	}
+	if err := writeJSON(f.foldResult(fold), r); err != nil {
+		return err
+	}
+	return removeAll(f.foldCheckpoint(fold))
+}
+
+func (f *Folder) openLog() error {
+	log, err := os.OpenFile(f.file(logFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return systemError(f.file(logFile), err)
+	}
+	f.log, f.buf = log, bufio.NewWriter(log)
+	return nil
+}
+
+// Log appends a line to run.jsonl. Lines of folds that run at the same time
+// are mixed; each says its fold.
+func (f *Folder) Log(p Progress) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	line, err := json.Marshal(p)
+	if err == nil {
+		_, err = f.buf.Write(append(line, '\n'))
+	}
+	if p.Stage == "valid" && err == nil {
+		err = f.buf.Flush()
+	}
+	f.err = errors.Join(f.err, err)
+}
+
+// Close ends the log and returns its first error.
+func (f *Folder) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.buf.Flush()
+	if f.err != nil {
+		err = f.err
+	}
+	if e := f.log.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return systemError(f.file(logFile), err)
+	}
+	return nil
+}
+
+// finish writes the results of a run.
+func (f *Folder) finish(o *Outcome) error {
+	if err := writeJSON(f.file(metricsFile), o.Summary()); err != nil {
+		return err
+	}
+	if err := format.WriteFile(f.file(predictionsFile), o.Predictions[0].WriteTSV); err != nil {
+		return err
+	}
+	o.Model.Info = o.info()
+	if err := o.Model.Save(f.file(modelFile)); err != nil {
+		return err
+	}
+	for k := range o.Folds {
+		if err := removeAll(f.foldResult(k + 1)); err != nil {
+			return systemError(f.foldResult(k+1), err)
+		}
+	}
+	return nil
+}
+
+func writeJSON(path string, v any) error {
+	return format.WriteFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
+}
+
+// systemError says what the system refused, and where, without the name of the
+// system call.
+func systemError(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// A Summary is an Outcome for machines: metrics.json, and what --json prints.
+type Summary struct {
+	Data struct {
+		SHA256    string         `json:"sha256"`
+		Sequences int            `json:"sequences"`
+		Classes   map[string]int `json:"classes"`
+		Positive  string         `json:"positive,omitempty"`
+		Clusters  int            `json:"clusters,omitempty"`
+	} `json:"data"`
+	Folds  int             `json:"folds"`
+	Seed   uint64          `json:"seed"`
+	Models []ResultSummary `json:"models"`
+}
+
+// A ResultSummary is a Result for machines; what is undefined is null.
+type ResultSummary struct {
+	Model      string                  `json:"model"`
+	N          int                     `json:"n"`
+	Errors     int                     `json:"errors"`
+	Prevalence *float64                `json:"prevalence,omitempty"`
+	Scores     map[string]ScoreSummary `json:"scores"`
+	Confusion  [][]int                 `json:"confusion"` // rows are the true classes
+	ClassError map[string]*float64     `json:"class_error"`
+}
+
+// A ScoreSummary is a Score for machines.
+type ScoreSummary struct {
+	Estimate *float64 `json:"estimate"`
+	Low      *float64 `json:"low"`
+	High     *float64 `json:"high"`
+}
+
+// Summary returns the outcome for machines.
+func (o *Outcome) Summary() Summary {
+	s := Summary{Folds: o.Folds, Seed: o.Job.Fit.Train.Seed}
+	s.Data.SHA256, s.Data.Sequences, s.Data.Clusters = o.Job.Hash, len(o.Data.Seqs), o.Clusters
+	s.Data.Classes = map[string]int{}
+	for _, l := range o.Data.Labels {
+		s.Data.Classes[o.Data.Classes[l]]++
+	}
+	if len(o.Data.Classes) == 2 {
+		s.Data.Positive = o.Data.Classes[o.Data.Positive]
+	}
+	for _, r := range o.Results {
+		s.Models = append(s.Models, r.Summary(o.Data.Classes))
+	}
+	return s
+}
+
+// Summary returns the result for machines.
+func (r *Result) Summary(classes []string) ResultSummary {
+	s := ResultSummary{
+		Model: r.Model, N: r.N, Errors: r.Errors, Prevalence: number(r.Prevalence),
+		Scores: map[string]ScoreSummary{}, Confusion: r.Confusion, ClassError: map[string]*float64{},
+	}
+	for _, x := range r.Scores {
+		s.Scores[x.Name] = ScoreSummary{number(x.Estimate), number(x.Low), number(x.High)}
+	}
+	for i, c := range r.PerClass {
+		s.ClassError[classes[i]] = number(c.Error)
+	}
+	return s
+}
+
+func number(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
