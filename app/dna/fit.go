@@ -205,14 +205,13 @@ func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model *
 }
 
 // evaluate compares an epoch with those before it and reports whether patience
-// has run out. Equal metrics are told apart by the loss, whose weight is below
-// any difference of the metric that matters.
+// has run out.
 func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, best *train.Best) (stop bool) {
 	one := *f.out
 	one.Members = []*sequence.Model{model}
 	probs := one.Probabilities(f.Data.seqs(f.Valid), f.cores())
 	value, loss := validMetric(one.Config.Metric, probs, f.Data.labels(f.Valid), f.Data.Positive)
-	improved, stop := best.See(model, step.N, value-1e-6*min(loss, 100))
+	improved, stop := best.See(model, step.N, ranking(value, loss))
 	p := f.progress(member, "valid", step)
 	p.Loss, p.Metric, p.Best = loss, value, improved
 	f.history = append(f.history, p)
@@ -265,19 +264,29 @@ func (f *Fitting) chooseThreshold() {
 	if f.out.Threshold > 0 {
 		return
 	}
-	f.out.Threshold = 0.5
-	if len(f.Valid) == 0 || len(f.out.Classes) != 2 {
-		return
-	}
 	probs := f.out.Probabilities(f.Data.seqs(f.Valid), f.cores())
-	b, err := binary(probs, f.Data.labels(f.Valid), f.Data.Positive)
+	f.out.Threshold = bestThreshold(probs, f.Data.labels(f.Valid), f.Data)
+}
+
+// bestThreshold returns the threshold of the largest MCC, and 0.5 where there
+// is none.
+func bestThreshold(probs [][]float64, labels []int, d *Dataset) float64 {
+	if len(probs) == 0 || len(d.Classes) != 2 {
+		return 0.5
+	}
+	b, err := binary(probs, labels, d.Positive)
 	if err != nil {
-		return
+		return 0.5
 	}
 	if t, _ := b.BestThreshold(); t > 0 && t < 1 {
-		f.out.Threshold = t
+		return t
 	}
+	return 0.5
 }
+
+// ranking is what epochs are compared by. Equal metrics are told apart by the
+// loss, whose weight is below any difference of the metric that matters.
+func ranking(value, loss float64) float64 { return value - 1e-6*min(loss, 100) }
 
 // validMetric returns the metric of a name, larger being better, and the mean
 // cross-entropy. A metric that does not exist, because a class is absent, is
