@@ -132,9 +132,9 @@ type attention struct {
 	maxQ, maxK   int
 	drop         kernel.Drop
 	mask         []float32 // 0 or -inf for each row of k
-	lse          []float32 // for each group and head, from lseAt on
-	lseAt        []int
-	sharedRows   bool // two groups may write one row of a gradient
+	top, norm    []float32 // what Forward leaves for Backward; see rowsAt
+	rowsAt       []int     // where a group's (H, Lq) rows of top and norm start
+	sharedRows   bool      // two groups may write one row of a gradient
 }
 
 func newAttention(t *Tape, q, k, v *Var, spec AttentionSpec) *attention {
@@ -202,7 +202,7 @@ func newAttention(t *Tape, q, k, v *Var, spec AttentionSpec) *attention {
 		for i, on := range spec.KeyMask {
 			a.mask[i] = 0
 			if !on {
-				a.mask[i] = float32(math.Inf(-1))
+				a.mask[i] = negInf
 			}
 		}
 	}
@@ -218,12 +218,12 @@ func (a *attention) blocked() *Var {
 	o := t.out(a.q.Shape...)
 	clear(o.Data)
 	total := 0
-	a.lseAt = make([]int, a.groups)
+	a.rowsAt = make([]int, a.groups)
 	for g := range a.groups {
-		a.lseAt[g] = total
+		a.rowsAt[g] = total
 		total += h * a.spec.Query[g*a.tied].Count
 	}
-	a.lse = t.scratch(total)
+	a.top, a.norm = t.scratch(total), t.scratch(total)
 	workers := a.workers()
 	par.Do(a.groups*h, len(workers), func(worker, i int) {
 		w := workers[worker]
@@ -330,8 +330,8 @@ func (w *attentionWorker) set(a *attention, o *Var, group, head int) {
 	h.Drop = a.drop
 	h.Drop.Key += uint64(group*s.Heads+head) * 0x94d049bb133111eb
 	n := s.Query[group*a.tied].Count
-	at := a.lseAt[group] + head*n
-	h.LSE = a.lse[at : at+n]
+	at := a.rowsAt[group] + head*n
+	h.Top, h.Norm = a.top[at:at+n], a.norm[at:at+n]
 }
 
 func (w *attentionWorker) setGrad(a *attention, o *Var, group, head int, dq, dk, dv, dbias, drel []float32) {

@@ -6,6 +6,8 @@ import (
 	"heed/internal/kernel"
 )
 
+var negInf = float32(math.Inf(-1))
+
 // probed computes the same as blocked in two operations, between which the
 // weights (groups, H, max Lq, max Lk) are a Var of the tape with a gradient.
 // Where a group is shorter, the rest of its matrix is zero.
@@ -48,7 +50,11 @@ func (a *attention) weights() *Var {
 			for j := range row {
 				row[j] = a.score(row[j], g, h, i, j, keyMask)
 			}
-			softmax(row)
+			if len(row) > 0 && kernel.Max(row) > negInf {
+				softmaxRow(row, row, -1)
+			} else {
+				clear(row) // there is no key, or all are masked
+			}
 		}
 	})
 	if t.wantsAny(a.q, a.k, s.Bias, s.Relative) {
@@ -113,7 +119,7 @@ func (a *attention) dropWeights(p *Var) *Var {
 func (a *attention) score(x float32, g, h, i, j int, keyMask []float32) float32 {
 	s := &a.spec
 	if s.Causal && j > i {
-		return float32(math.Inf(-1))
+		return negInf
 	}
 	x *= s.Scale
 	if s.Bias != nil {
@@ -149,19 +155,6 @@ func (a *attention) addBiasGrad(ds []float32, g, h, lq, lk int) {
 			}
 		}
 	}
-}
-
-// softmax turns scores into weights: zeros if all of them are -inf.
-func softmax(x []float32) {
-	if len(x) == 0 {
-		return
-	}
-	m := kernel.Max(x)
-	if math.IsInf(float64(m), -1) {
-		clear(x)
-		return
-	}
-	kernel.Scale(x, 1/kernel.ExpSum(x, 1, m))
 }
 
 // apply computes o = weights·v.

@@ -26,7 +26,7 @@ type AttentionHead struct {
 	Bias       View      // (Lq, Lk); no Data for none
 	Relative   []float32 // (2R+1), indexed by clamp(j-i, -R, R)+R; nil for none
 	Drop       Drop
-	LSE        []float32 // (Lq) log-sum-exp of each row of scores, +inf where all keys are masked
+	Top, Norm  []float32 // (Lq) what the forward pass leaves for the backward pass: p[j] = Norm*exp(s[j] - Top)
 }
 
 // A Drop is dropout of attention weights; the zero Drop keeps all.
@@ -62,7 +62,11 @@ const (
 	keyBlock   = 512
 )
 
-// AttentionForward computes O and LSE.
+// AttentionForward computes O, Top and Norm. Top is the largest score of a row
+// and Norm is 1/Σ_j exp(s[j] - Top); where all keys are masked they are +inf and
+// 0. The logarithm of the sum, which would need one number, is not stored: its
+// rounding, half a unit in the last place of a score, would be the largest error
+// of the weights in the backward pass.
 func AttentionForward(w *Work, h *AttentionHead) {
 	lq, lk, d := h.Q[0].Rows, h.K[0].Rows, h.Q[0].Cols
 	if lk == 0 {
@@ -71,18 +75,19 @@ func AttentionForward(w *Work, h *AttentionHead) {
 				clear(o.row(i))
 			}
 		}
-		fill(h.LSE[:lq], inf)
+		fill(h.Top[:lq], inf)
+		clear(h.Norm[:lq])
 		return
 	}
 	bk := min(lk, keyBlock)
-	buf := grow(&w.attn, queryBlock*bk+2*queryBlock+d*lk)
-	s, buf := buf[:queryBlock*bk], buf[queryBlock*bk:]
-	top, sum, kt := buf[:queryBlock], buf[queryBlock:2*queryBlock], buf[2*queryBlock:]
+	buf := grow(&w.attn, queryBlock*bk+d*lk)
+	s, kt := buf[:queryBlock*bk], buf[queryBlock*bk:]
 	kts := h.transposeK(kt)
 	for i0 := 0; i0 < lq; i0 += queryBlock {
 		n := min(queryBlock, lq-i0)
-		fill(top[:n], -inf)
-		clear(sum[:n])
+		top := h.Top[i0 : i0+n]
+		fill(top, -inf)
+		var sum [queryBlock]float64
 		keys := lk
 		if h.Causal {
 			keys = min(lk, i0+n)
@@ -104,14 +109,14 @@ func AttentionForward(w *Work, h *AttentionHead) {
 					continue
 				}
 				if j0 > 0 && t > top[i] {
-					f := float32(math.Exp(float64(top[i] - t)))
+					f := math.Exp(float64(top[i]) - float64(t))
 					sum[i] *= f
 					for _, o := range h.O {
-						Scale(o.row(i0+i), f)
+						Scale(o.row(i0+i), float32(f))
 					}
 				}
 				top[i] = t
-				sum[i] += ExpSum(row, scale, t)
+				sum[i] += float64(ExpSum(row, scale, t))
 				if h.Drop.Threshold > 0 {
 					Dropout(row, row, h.Drop.row(i0+i, j0), h.Drop.Threshold, h.Drop.Factor, false)
 				}
@@ -122,15 +127,15 @@ func AttentionForward(w *Work, h *AttentionHead) {
 		}
 		for i := range n {
 			if sum[i] == 0 {
-				h.LSE[i0+i] = inf
+				top[i], h.Norm[i0+i] = inf, 0
 				for _, o := range h.O {
 					clear(o.row(i0 + i))
 				}
 				continue
 			}
-			h.LSE[i0+i] = top[i] + float32(math.Log(float64(sum[i])))
+			h.Norm[i0+i] = float32(1 / sum[i])
 			for _, o := range h.O {
-				Scale(o.row(i0+i), 1/sum[i])
+				Scale(o.row(i0+i), h.Norm[i0+i])
 			}
 		}
 	}
@@ -148,33 +153,41 @@ type AttentionGrad struct {
 func (g *AttentionGrad) biased() bool { return g.DBias.Data != nil || g.DRelative != nil }
 
 // AttentionBackward adds the gradients of q, k, v, bias and relative bias. It
-// recomputes the weights block by block from LSE. With P the weights, M the
+// recomputes the weights block by block from Top. With P the weights, M the
 // dropout mask times its factor, and D_i = Σ_n do[n][i]·o[n][i]:
 //
 //	dv[n] += (P∘M)ᵀ·do[n]
 //	ds     = P ∘ (M∘Σ_n do[n]·v[n]ᵀ - D)
 //	dq[n] += Scale·ds·k[n]    dk[n] += Scale·dsᵀ·q[n]    dbias += ds
+//
+// Each of the first two is linear in do, so Norm multiplies the rows of do, of
+// width d, and not the rows of P, of width Lk.
 func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 	lq, lk, d := h.Q[0].Rows, h.K[0].Rows, h.Q[0].Cols
 	if lk == 0 {
 		return
 	}
 	bk := min(lk, keyBlock)
-	buf := grow(&w.attn, 2*queryBlock*bk+queryBlock+2*d*lk)
+	buf := grow(&w.attn, 2*queryBlock*bk+queryBlock+2*d*lk+len(h.O)*queryBlock*d)
 	s, buf := buf[:queryBlock*bk], buf[queryBlock*bk:]
 	ds, buf := buf[:queryBlock*bk], buf[queryBlock*bk:]
 	di, buf := buf[:queryBlock], buf[queryBlock:]
 	kts := h.transposeK(buf[:d*lk])
-	vt := buf[d*lk:]
+	vt, buf := buf[d*lk:2*d*lk], buf[2*d*lk:]
 	if len(h.V) == 1 {
 		transpose(vt, h.V[0])
 	}
 	for i0 := 0; i0 < lq; i0 += queryBlock {
 		n := min(queryBlock, lq-i0)
-		for i := range n {
-			di[i] = 0
-			for r := range h.O {
-				di[i] += Dot(g.DO[r].row(i0+i), h.O[r].row(i0+i))
+		normed := func(r int) View { return View{buf[r*queryBlock*d:], n, d, d, 1} } // Norm·do[r]
+		clear(di)
+		for r := range h.O {
+			do := normed(r)
+			for i := range n {
+				row := do.row(i)
+				copy(row, g.DO[r].row(i0+i))
+				Scale(row, h.Norm[i0+i])
+				di[i] += dot64(row, h.O[r].row(i0+i))
 			}
 		}
 		keys := lk
@@ -190,7 +203,7 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 				if len(h.V) == 1 {
 					v = View{vt[j0:], d, m, lk, 1}
 				}
-				Mul(w, db, g.DO[r].rows(i0, n), v, r > 0)
+				Mul(w, db, normed(r), v, r > 0)
 			}
 			scale := h.softScale()
 			f := h.Scale // of ds, unless the biases want it without
@@ -202,7 +215,7 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 				dp := db.row(i)[:len(p)]
 				clear(cut)
 				clear(db.row(i)[len(p):])
-				ExpSum(p, scale, h.LSE[i0+i])
+				ExpSum(p, scale, h.Top[i0+i])
 				if h.Drop.Threshold == 0 {
 					SoftmaxBack(dp, p, dp, di[i], f)
 					continue
@@ -213,7 +226,7 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 				Dropout(p, p, key, h.Drop.Threshold, h.Drop.Factor, false)
 			}
 			for r := range h.V {
-				Mul(w, g.DV[r].rows(j0, m), sb.T(), g.DO[r].rows(i0, n), true)
+				Mul(w, g.DV[r].rows(j0, m), sb.T(), normed(r), true)
 			}
 			if g.biased() {
 				h.biasBackward(g, db, i0, j0)
@@ -227,6 +240,20 @@ func AttentionBackward(w *Work, h *AttentionHead, g *AttentionGrad) {
 			}
 		}
 	}
+}
+
+// dot64 is a dot product in double precision. An error of D_i shifts the whole
+// row i of ds; with float32 sums it would be the largest of the backward pass.
+func dot64(x, y []float32) float32 {
+	var a, b float64
+	for i := 0; i+1 < len(x); i += 2 {
+		a += float64(x[i]) * float64(y[i])
+		b += float64(x[i+1]) * float64(y[i+1])
+	}
+	if n := len(x); n%2 == 1 {
+		a += float64(x[n-1]) * float64(y[n-1])
+	}
+	return float32(a + b)
 }
 
 // biased reports whether scores are scaled before something is added to them;
