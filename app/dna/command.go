@@ -19,8 +19,15 @@ func Command(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dna",
 		Short: "Classify DNA sequences: promoters, splice sites, any labelled set",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version))
+	c.AddCommand(trainCommand(version), explainCommand(version))
 	return c
 }
 
@@ -107,6 +114,12 @@ func (j *Job) setSplit(cv string) error {
 	if cv != "" && s.Holdout != 0 {
 		return usagef("--cv and --holdout do not go together")
 	}
+	if j.Train != "" {
+		if cv != "" || s.Holdout != 0 {
+			return usagef("--train has a split of its own: no --cv and no --holdout")
+		}
+		s.Folds = 0
+	}
 	switch j.Baselines {
 	case "none", "quick", "all":
 	default:
@@ -174,10 +187,12 @@ func runTraining(cmd *cobra.Command, j *Job, d *Dataset, parts *data.Parts, f *F
 	}
 	out, err := j.Run(cmd.Context(), d, parts, o)
 	m.stop()
-	if errors.Is(err, context.Canceled) && f != nil {
+	switch {
+	case errors.Is(err, context.Canceled) && f != nil:
 		return hint(err, "heed dna train --resume "+f.Path+" continues")
-	}
-	if err != nil {
+	case errors.Is(err, context.Canceled):
+		return hint(err, "nothing was kept; with -o RUN an interrupted run can be resumed")
+	case err != nil:
 		return err
 	}
 	if asJSON {
@@ -185,7 +200,15 @@ func runTraining(cmd *cobra.Command, j *Job, d *Dataset, parts *data.Parts, f *F
 		e.SetIndent("", "  ")
 		return e.Encode(out.Summary())
 	}
-	return WriteTable(cmd.OutOrStdout(), out.Results, d.Classes)
+	w := cmd.OutOrStdout()
+	if err := WriteTable(w, out.Results, d.Classes); err != nil {
+		return err
+	}
+	if out.Related > 0 {
+		_, err = fmt.Fprintf(w, "%d of %d test sequences share %d letters with training sequences, directly or through others\n",
+			out.Related, out.Results[0].N, data.KMer)
+	}
+	return err
 }
 
 // describe says what was read.

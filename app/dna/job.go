@@ -34,10 +34,13 @@ type Job struct {
 
 // An Outcome is what a Job computed.
 type Outcome struct {
-	Job         *Job
-	Data        *Dataset
-	Folds       int
-	Clusters    int // of related sequences; 0 if not looked for
+	Job      *Job
+	Data     *Dataset
+	Folds    int
+	Clusters int // of related sequences
+	// Related counts the test sequences that share a word of data.KMer letters
+	// with a training sequence, directly or through others.
+	Related     int
 	Results     []*Result
 	Predictions []*Predictions // of the transformer first, then of the baselines
 	Model       *Fitted        // nil if no folder was given and no single fold made one
@@ -116,8 +119,8 @@ func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options)
 		return nil, err
 	}
 	out.Folds = len(folds)
-	for _, c := range clusters {
-		out.Clusters = max(out.Clusters, c+1)
+	if err := out.relate(d, folds, clusters); err != nil {
+		return nil, err
 	}
 	unlabelled, err := j.loadUnlabelled(j.Fit.Model.MaxLen)
 	if err != nil {
@@ -155,6 +158,33 @@ func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options)
 		}
 	}
 	return out, o.Folder.finish(out)
+}
+
+// relate counts clusters, and test sequences with relatives in training.
+func (o *Outcome) relate(d *Dataset, folds []data.Parts, clusters []int) error {
+	if clusters == nil {
+		var err error
+		if clusters, err = data.Clusters(d.Seqs, data.KMer); err != nil {
+			return err
+		}
+	}
+	for _, c := range clusters {
+		o.Clusters = max(o.Clusters, c+1)
+	}
+	for _, p := range folds {
+		seen := make([]bool, o.Clusters)
+		for _, part := range [][]int{p.Train, p.Valid} {
+			for _, i := range part {
+				seen[clusters[i]] = true
+			}
+		}
+		for _, i := range p.Test {
+			if seen[clusters[i]] {
+				o.Related++
+			}
+		}
+	}
+	return nil
 }
 
 // folds returns the parts of all folds.
@@ -197,8 +227,8 @@ func (j *Job) runFolds(ctx context.Context, d *Dataset, folds []data.Parts, unla
 	}
 	done, errs := make([]*foldResult, len(folds)), make([]error, len(folds))
 	par.Do(len(folds), workers, func(_, k int) {
-		if done[k], errs[k] = o.Folder.loadFold(k + 1); done[k] != nil || errs[k] != nil {
-			if len(folds) > 1 {
+		if len(folds) > 1 { // the model of a single fold is wanted, not only its predictions
+			if done[k], errs[k] = o.Folder.loadFold(k + 1); done[k] != nil || errs[k] != nil {
 				return
 			}
 		}
