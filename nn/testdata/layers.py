@@ -1,0 +1,122 @@
+"""Layers in PyTorch over packed segments, for the goldens of nn and model/*.
+
+Parameters come in a dict under the names that Visit gives them. Attention is
+PyTorch's own multi_head_attention_forward, one segment at a time; only rotary
+positions, which it lacks, are written out, as products of complex numbers.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "internal", "golden"))
+import torch
+import torch.nn.functional as F
+from golden import normal
+
+
+def under(p, prefix):
+    """The entries of p whose names begin with prefix and a dot, without it."""
+    return {k[len(prefix) + 1:]: v for k, v in p.items() if k.startswith(prefix + ".")}
+
+
+def packed(lengths):
+    at, out = 0, []
+    for n in lengths:
+        out.append(slice(at, at + int(n)))
+        at += int(n)
+    return out
+
+
+def linear(p, x):
+    return F.linear(x, p["weight"], p["bias"])
+
+
+def norm(p, x):
+    return F.layer_norm(x, p["weight"].shape, p["weight"], p["bias"], 1e-5)
+
+
+def turn(x, heads):
+    """Rotary positions 0, 1, ... of one segment: coordinates i and i+d/2 of a
+    head are the parts of a complex number, which a rotation multiplies."""
+    half = x.shape[1] // heads // 2
+    re, im = x.view(len(x), heads, 2, half).unbind(2)
+    frequencies = 10000.0 ** (-torch.arange(half, dtype=x.dtype) / half)
+    angle = torch.arange(len(x), dtype=x.dtype)[:, None, None] * frequencies
+    y = torch.complex(re, im) * torch.polar(torch.ones_like(angle), angle)
+    return torch.cat([y.real, y.imag], 2).reshape(x.shape)
+
+
+def attention(p, x, heads, lengths, rotary=False):
+    return torch.cat([_attend(p, x[s], heads, rotary) for s in packed(lengths) if s.stop > s.start])
+
+
+def _attend(p, x, heads, rotary):
+    n, d = x.shape
+    if rotary:
+        q, k, v = (linear(under(p, part), x) for part in ("query", "key", "value"))
+        q, k, v = (y.view(n, heads, -1).transpose(0, 1) for y in (turn(q, heads), turn(k, heads), v))
+        w = torch.softmax(q @ k.transpose(1, 2) * (d // heads) ** -0.5, 2)
+        return linear(under(p, "out"), (w @ v).transpose(0, 1).reshape(n, d))
+    bias = None
+    if "relative" in p:
+        r = p["relative"].shape[1] // 2
+        i = torch.arange(n)
+        bias = p["relative"][:, (i[None, :] - i[:, None]).clamp(-r, r) + r]
+    x = x[:, None]
+    y, _ = F.multi_head_attention_forward(
+        x, x, x, d, heads,
+        torch.cat([p[part + ".weight"] for part in ("query", "key", "value")]),
+        torch.cat([p[part + ".bias"] for part in ("query", "key", "value")]),
+        None, None, False, 0.0, p["out.weight"], p["out.bias"], training=False, attn_mask=bias)
+    return y[:, 0]
+
+
+def encoder_layer(p, x, heads, lengths, rotary=False):
+    x = x + attention(under(p, "attention"), norm(under(p, "norm1"), x), heads, lengths, rotary)
+    return x + linear(under(p, "down"), F.gelu(linear(under(p, "up"), norm(under(p, "norm2"), x))))
+
+
+def parameters(seed, shapes):
+    """Random parameters by name: scales of norms near 1, the rest so small that
+    a layer keeps the size of its input."""
+    out = {}
+    for name, shape in shapes.items():
+        v = normal(seed + name, *shape)
+        if "norm" in name and name.endswith("weight"):
+            out[name] = 1 + 0.2 * v
+        elif name.endswith("bias"):
+            out[name] = 0.3 * v
+        elif name.startswith(("embed", "position")) or name.endswith("relative"):
+            out[name] = 0.7 * v
+        else:
+            fan = 1
+            for n in shape[1:]:
+                fan *= n
+            out[name] = fan ** -0.5 * v
+    return out
+
+
+def linear_shapes(name, out, inner):
+    return {name + ".weight": (out, inner), name + ".bias": (out,)}
+
+
+def norm_shapes(name, d):
+    return {name + ".weight": (d,), name + ".bias": (d,)}
+
+
+def attention_shapes(d, relative=None):
+    s = {}
+    for part in ("query", "key", "value"):
+        s.update(linear_shapes(part, d, d))
+    if relative:
+        s["relative"] = relative
+    s.update(linear_shapes("out", d, d))
+    return s
+
+
+def encoder_shapes(d, ffn, relative=None):
+    s = norm_shapes("norm1", d)
+    s.update({"attention." + k: v for k, v in attention_shapes(d, relative).items()})
+    s.update(norm_shapes("norm2", d))
+    s.update(linear_shapes("up", ffn, d))
+    s.update(linear_shapes("down", d, ffn))
+    return s
