@@ -161,7 +161,7 @@ func (p *product) wantPackB() bool {
 	if p.b.ColStride != 1 {
 		return true
 	}
-	return p.c.Rows > 4*p.mr && p.b.RowStride != p.nr
+	return p.c.Rows > 8*p.mr && p.b.RowStride != p.nr
 }
 
 // block adds the products of a strip to rows lo to hi of C and to the strip's
