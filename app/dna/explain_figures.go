@@ -140,9 +140,9 @@ func attentionBlock(es []*Explanation, tss, k int) report.Block {
 func (t *MeanTrack) findingsTable(motifs []Motif, tss int) report.Table {
 	table := report.Table{
 		Caption: "Known motifs against the mean track of " + t.name(),
-		Columns: []report.Column{{Name: "motif"}, {Name: "expected at", Numeric: true}, {Name: "highest point near", Numeric: true}, {Name: "rank among peaks", Numeric: true}, {Name: "letters away", Numeric: true}, {Name: "mean importance", Numeric: true}, {Name: "enrichment", Numeric: true}},
+		Columns: []report.Column{{Name: "motif"}, {Name: "expected at", Numeric: true}, {Name: "peak", Numeric: true}, {Name: "rank", Numeric: true}, {Name: "importance", Numeric: true}, {Name: "enrichment", Numeric: true}},
 		Notes: []string{
-			fmt.Sprintf("Near: the motif and %d letters to either side. Peaks: the %d highest points of the track that are %d letters or more apart; - if it is none of them.", motifReach, peakCount, peakGap),
+			fmt.Sprintf("Peak: highest point of the track in the motif or within %d letters of it. Rank: its place among the %d highest points of the whole track that are %d letters or more apart; - if it is none of them. Importance: mean over the motif, in nats.", motifReach, peakCount, peakGap),
 			"Enrichment: share of all positive importance inside the motif, over the motif's share of the positions; 1 if the model does not care.",
 		},
 	}

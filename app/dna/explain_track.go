@@ -181,5 +181,5 @@ func (f Finding) cells() []string {
 	if f.From == f.To {
 		where = fmt.Sprintf("%+d", f.From)
 	}
-	return []string{f.Name, where, fmt.Sprintf("%+d", f.Peak), rank, strconv.Itoa(f.Away), decimal(f.Mean), decimal(f.Enrichment)}
+	return []string{f.Name, where, fmt.Sprintf("%+d", f.Peak), rank, fmt.Sprintf("%.2f", f.Mean), fmt.Sprintf("%.1f", f.Enrichment)}
 }
