@@ -212,10 +212,11 @@ func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, b
 	improved, stop := best.See(model, step.N, ranking(value, loss))
 	p := f.progress(member, "valid", step)
 	p.Loss, p.Metric, p.Best = loss, value, improved
-	f.history = append(f.history, p)
 	if f.Progress != nil {
 		f.Progress(p)
 	}
+	p.Done, p.Total = 0, 0
+	f.history = append(f.history, p)
 	return stop
 }
 
