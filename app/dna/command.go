@@ -27,7 +27,7 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version), explainCommand(version))
+	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(version))
 	return c
 }
 

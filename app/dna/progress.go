@@ -21,13 +21,13 @@ type meter struct {
 	bar   *mpb.Bar
 
 	mu     sync.Mutex
-	done   map[int]int // by fold
+	done   map[int]float64 // share of each fold
 	tenths int
 	last   string
 }
 
 func newMeter(w io.Writer) *meter {
-	m := &meter{w: w, start: time.Now(), done: map[int]int{}}
+	m := &meter{w: w, start: time.Now(), done: map[int]float64{}}
 	if f, ok := w.(*os.File); ok && cwriter.IsTerminal(int(f.Fd())) {
 		m.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(50))
 	}
@@ -38,10 +38,10 @@ func newMeter(w io.Writer) *meter {
 func (m *meter) see(p Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.done[p.Fold] = p.Done
-	sum, total := 0, p.Total*max(1, p.Fits)
-	for _, n := range m.done {
-		sum += n
+	m.done[p.Fold] = float64(p.Done) / float64(max(1, p.Total))
+	share := 0.0
+	for _, d := range m.done {
+		share += d / float64(max(1, p.Fits))
 	}
 	if p.Stage == "valid" {
 		m.last = fmt.Sprintf(", epoch %d: validation loss %.3f, metric %.3f", p.Epoch, p.Loss, p.Metric)
@@ -51,20 +51,22 @@ func (m *meter) see(p Progress) {
 	}
 	if m.bars != nil {
 		if m.bar == nil {
-			m.bar = m.bars.AddBar(int64(total),
+			m.bar = m.bars.AddBar(barWidth,
 				mpb.PrependDecorators(decor.Name("training "), decor.Percentage()),
 				mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")))
 		}
-		m.bar.SetTotal(int64(total), false)
-		m.bar.SetCurrent(int64(sum))
+		m.bar.SetCurrent(int64(share * barWidth))
 		return
 	}
-	if tenth := sum * 10 / max(1, total); tenth > m.tenths {
+	if tenth := int(share*10 + 1e-9); tenth > m.tenths {
 		m.tenths = tenth
-		left := time.Duration(float64(time.Since(m.start)) * float64(total-sum) / float64(sum))
+		left := time.Duration(float64(time.Since(m.start)) * (1 - share) / share)
 		fmt.Fprintf(m.w, "training: %d %%, %v left%s\n", tenth*10, left.Round(time.Second), m.last)
 	}
 }
+
+// barWidth is the whole of a bar: fine enough for the time left.
+const barWidth = 10000
 
 // stop removes the bar.
 func (m *meter) stop() {
