@@ -68,7 +68,7 @@ func softmax(z []float64) float64 {
 
 // lambdas is the grid of regularisation strengths, strongest first, so that
 // each fit can start from the one before.
-func lambdas() []float64 { return []float64{1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001} }
+func lambdas() []float64 { return []float64{1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001} }
 
 // innerFolds is the number of folds of the cross-validation that chooses from
 // lambdas.
@@ -89,13 +89,18 @@ func fitLinear(x features, y []int, classes int, rng *rand.Rand) (*linear, error
 	for i := range all {
 		all[i] = i
 	}
-	l := &linear{w: matrix(classes, width+1), lambda: lambda}
-	w := make([]float64, classes*(width+1))
-	if err := newObjective(x, y, all, classes).minimise(w, lambda); err != nil {
+	o := newObjective(x, y, all, classes)
+	w := make([]float64, len(o.grad))
+	if err := o.minimise(w, lambda); err != nil {
 		return nil, err
 	}
+	l := &linear{w: matrix(classes, width+1), lambda: lambda}
 	for c := range l.w {
-		copy(l.w[c], w[c*(width+1):])
+		if o.vectors == 1 {
+			floats.AddScaled(l.w[c], float64(2*c-1), w)
+		} else {
+			copy(l.w[c], w[c*(width+1):])
+		}
 	}
 	return l, nil
 }
@@ -104,7 +109,7 @@ func fitLinear(x features, y []int, classes int, rng *rand.Rand) (*linear, error
 // cross-validation within the training set. It goes from strong to weak and stops
 // when the loss grows: weaker ones would fit noise, and take longest.
 func chooseLambda(x features, y []int, classes int, rng *rand.Rand) (float64, error) {
-	n, width := x.size()
+	n, _ := x.size()
 	grid := lambdas()
 	folds := min(innerFolds, n)
 	if folds < 2 {
@@ -116,11 +121,12 @@ func chooseLambda(x features, y []int, classes int, rng *rand.Rand) (float64, er
 	}
 	fit := make([]*objective, folds)
 	held := make([]*objective, folds)
-	w := matrix(folds, classes*(width+1))
+	w := make([][]float64, folds)
 	for f := range folds {
 		train, test := data.Fold(of, f)
 		fit[f] = newObjective(x, y, train, classes)
 		held[f] = newObjective(x, y, test, classes)
+		w[f] = make([]float64, len(fit[f].grad))
 	}
 	best, least := grid[0], math.Inf(1)
 	for _, lambda := range grid {
@@ -140,12 +146,15 @@ func chooseLambda(x features, y []int, classes int, rng *rand.Rand) (float64, er
 }
 
 // An objective is the loss of some rows as a function of the weights
-// (C, width+1), and its gradient.
+// (vectors, width+1), and its gradient.
 type objective struct {
 	x       features
 	y, rows []int
-	classes int
 	lambda  float64
+
+	// There is a vector of weights for each class; but of two classes one has
+	// the negative of the other at the minimum, so that w[1] alone is a variable.
+	vectors int
 
 	// The sum over rows is cut into pieces whose number depends on that of the
 	// rows alone, so that its bits do not depend on the number of cores.
@@ -162,7 +171,11 @@ type piece struct {
 
 func newObjective(x features, y, rows []int, classes int) *objective {
 	_, width := x.size()
-	o := &objective{x: x, y: y, rows: rows, classes: classes, grad: make([]float64, classes*(width+1))}
+	o := &objective{x: x, y: y, rows: rows, vectors: classes}
+	if classes == 2 {
+		o.vectors = 1
+	}
+	o.grad = make([]float64, o.vectors*(width+1))
 	o.pieces = make([]piece, min(16, 1+len(rows)/128))
 	for i := range o.pieces {
 		o.pieces[i] = piece{grad: make([]float64, len(o.grad)), p: make([]float64, classes)}
@@ -186,14 +199,21 @@ func (o *objective) at(w []float64) float64 {
 		q.loss = 0
 		clear(q.grad)
 		for _, i := range o.rows[task*len(o.rows)/len(o.pieces) : (task+1)*len(o.rows)/len(o.pieces)] {
-			for c := range q.p {
+			for c := range o.vectors {
 				v := w[c*(width+1):][:width+1]
 				q.p[c] = o.x.dot(i, v[:width]) + v[width]
+			}
+			if o.vectors == 1 {
+				q.p[1] = q.p[0]
+				q.p[0] = -q.p[1]
 			}
 			truth := q.p[o.y[i]]
 			q.loss += softmax(q.p) - truth
 			q.p[o.y[i]]--
-			for c, d := range q.p {
+			if o.vectors == 1 {
+				q.p[0] = q.p[1] - q.p[0]
+			}
+			for c, d := range q.p[:o.vectors] {
 				g := q.grad[c*(width+1):][:width+1]
 				o.x.add(i, d*norm, g[:width])
 				g[width] += d * norm
@@ -206,10 +226,14 @@ func (o *objective) at(w []float64) float64 {
 		o.loss += o.pieces[i].loss * norm
 		floats.Add(o.grad, o.pieces[i].grad)
 	}
-	for c := range o.classes {
+	lambda := o.lambda
+	if o.vectors == 1 {
+		lambda *= 2 // the penalty of both classes
+	}
+	for c := range o.vectors {
 		v := w[c*(width+1):][:width]
-		o.loss += o.lambda / 2 * floats.Dot(v, v)
-		floats.AddScaled(o.grad[c*(width+1):][:width], o.lambda, v)
+		o.loss += lambda / 2 * floats.Dot(v, v)
+		floats.AddScaled(o.grad[c*(width+1):][:width], lambda, v)
 	}
 	return o.loss
 }

@@ -24,40 +24,68 @@ func design(n, width, classes int) (dense, []int) {
 	return x, y
 }
 
-// The gradient equals central differences, for both kinds of features.
+// The gradient equals central differences, for both kinds of features and with
+// two and three classes.
 func TestGradient(t *testing.T) {
-	x, y := design(300, 8, 3)
 	letters := random(source(12), 300, 5)
 	letters[3][2] = 'N'
 	rows := make([]int, 0, 280)
 	for i := range 280 {
 		rows = append(rows, i+i/14)
 	}
-	for name, f := range map[string]features{"dense": x, "one-hot": newOneHot(letters, 5)} {
-		_, width := f.size()
-		o := newObjective(f, y, rows, 3)
-		if len(o.pieces) < 2 {
-			t.Fatal("want several pieces")
-		}
-		o.lambda = 0.3
-		r := source(13)
-		w := make([]float64, 3*(width+1))
-		for i := range w {
-			w[i] = r.NormFloat64()
-		}
-		o.at(w)
-		grad := slices.Clone(o.grad)
-		const h = 1e-5
-		for i := range w {
-			v := w[i]
-			w[i] = v + h
-			up := o.at(w)
-			w[i] = v - h
-			down := o.at(w)
-			w[i] = v
-			if want := (up - down) / (2 * h); math.Abs(grad[i]-want) > 1e-8 {
-				t.Errorf("%s: weight %d: gradient %v, by differences %v", name, i, grad[i], want)
+	for _, classes := range []int{2, 3} {
+		x, y := design(300, 8, classes)
+		for name, f := range map[string]features{"dense": x, "one-hot": newOneHot(letters, 5)} {
+			o := newObjective(f, y, rows, classes)
+			if len(o.pieces) < 2 {
+				t.Fatal("want several pieces")
 			}
+			o.lambda = 0.3
+			r := source(13)
+			w := make([]float64, len(o.grad))
+			for i := range w {
+				w[i] = r.NormFloat64()
+			}
+			o.at(w)
+			grad := slices.Clone(o.grad)
+			const h = 1e-5
+			for i := range w {
+				v := w[i]
+				w[i] = v + h
+				up := o.at(w)
+				w[i] = v - h
+				down := o.at(w)
+				w[i] = v
+				if want := (up - down) / (2 * h); math.Abs(grad[i]-want) > 1e-8 {
+					t.Errorf("%s, %d classes: weight %d: gradient %v, by differences %v", name, classes, i, grad[i], want)
+				}
+			}
+		}
+	}
+}
+
+// Two classes with one vector of weights have the loss and the minimum of three
+// classes of which one never occurs and is never likely.
+func TestTwoClasses(t *testing.T) {
+	x, y := design(200, 4, 2)
+	rows := make([]int, 200)
+	for i := range rows {
+		rows[i] = i
+	}
+	two, three := newObjective(x, y, rows, 2), newObjective(x, y, rows, 3)
+	two.lambda, three.lambda = 0.2, 0.2
+	w := []float64{0.3, -0.2, 0.5, 0.1, 0.7}
+	full := make([]float64, 15)
+	for i, v := range w {
+		full[i], full[5+i] = -v, v
+	}
+	full[14] = -100
+	if a, b := two.at(w), three.at(full); math.Abs(a-b) > 1e-12 {
+		t.Errorf("loss %v, want %v", a, b)
+	}
+	for i := range w { // dw = d(w[1]) - d(w[0])
+		if want := three.grad[5+i] - three.grad[i]; math.Abs(two.grad[i]-want) > 1e-12 {
+			t.Errorf("gradient %d: %v, want %v", i, two.grad[i], want)
 		}
 	}
 }
@@ -112,7 +140,7 @@ func TestIntercept(t *testing.T) {
 }
 
 // At the minimum for one feature x = ±1 that always tells the class, the weight
-// obeys 1/(1+exp(2w)) = λ·w, and the weight of the other class is its negative.
+// obeys 1/(1+exp(2w)) = λ·w.
 func TestOneFeature(t *testing.T) {
 	x := matrix(10, 1)
 	y := halves(10)
@@ -122,11 +150,11 @@ func TestOneFeature(t *testing.T) {
 		rows[i] = i
 	}
 	for _, lambda := range []float64{1, 0.1, 0.001} {
-		w := make([]float64, 4)
+		w := make([]float64, 2)
 		if err := newObjective(dense(x), y, rows, 2).minimise(w, lambda); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := 1/(1+math.Exp(2*w[2])), lambda*w[2]; math.Abs(got-want) > 2e-4 || math.Abs(w[0]+w[2]) > 1e-9 {
+		if got, want := 1/(1+math.Exp(2*w[0])), lambda*w[0]; math.Abs(got-want) > 2e-4 || math.Abs(w[1]) > 1e-9 {
 			t.Errorf("λ = %v: weights %v: %v is not %v", lambda, w, got, want)
 		}
 	}
