@@ -40,7 +40,7 @@ func (a *AdamW) Update(params []*autograd.Var, rate, scale float64) {
 		panic(fmt.Sprintf("optim.AdamW: %d parameters, state of %d", len(params), len(a.M)))
 	}
 	a.Step++
-	b1, b2, eps := or(a.Beta1, 0.9), or(a.Beta2, 0.999), or(a.Eps, 1e-8)
+	b1, b2, eps := narrow(or(a.Beta1, 0.9)), narrow(or(a.Beta2, 0.999)), or(a.Eps, 1e-8)
 	c1 := 1 / (1 - math.Pow(b1, float64(a.Step)))
 	c2 := 1 / (1 - math.Pow(b2, float64(a.Step)))
 	par.Do(len(params), par.Cores(), func(_, i int) {
@@ -56,6 +56,10 @@ func (a *AdamW) Update(params []*autograd.Var, rate, scale float64) {
 			float32(decay), float32(c1), float32(c2), float32(scale))
 	})
 }
+
+// narrow rounds a decay rate to the float32 that the moments are made with. The
+// bias correction needs the same: 1-β2 of 0.999 moves by 1e-5 in rounding.
+func narrow(beta float64) float64 { return float64(float32(beta)) }
 
 func or(x, otherwise float64) float64 {
 	if x == 0 {

@@ -11,7 +11,8 @@ type Augment struct {
 	// Shift moves the sequence by up to so many letters to either side; what
 	// enters is unknown (N), what leaves is lost.
 	Shift int `json:"shift"`
-	// Mutate is the probability with which each token becomes another.
+	// Mutate is the probability with which each token becomes another, drawn
+	// evenly from all the other k-mers.
 	Mutate float64 `json:"mutate"`
 	// Mask is the probability with which each token becomes [MASK].
 	Mask float64 `json:"mask"`
@@ -26,16 +27,29 @@ func (a Augment) Apply(z Tokenizer, ids []int32, r *rand.Rand) []int32 {
 	if a.Shift > 0 {
 		out = shift(out, r.IntN(2*a.Shift+1)-a.Shift, int32(z.Vocab()-1))
 	}
-	kmers := int32(1) << (2 * z.K)
 	for i := range out {
 		if a.Mutate > 0 && r.Float64() < a.Mutate {
-			out[i] = firstLetter + r.Int32N(kmers)
+			out[i] = another(z, out[i], r)
 		}
 		if a.Mask > 0 && r.Float64() < a.Mask {
 			out[i] = MaskToken
 		}
 	}
 	return out
+}
+
+// another draws a k-mer other than id.
+func another(z Tokenizer, id int32, r *rand.Rand) int32 {
+	kmers := int32(1) << (2 * z.K)
+	old := id - firstLetter
+	if old < 0 || old >= kmers {
+		return firstLetter + r.Int32N(kmers)
+	}
+	k := r.Int32N(kmers - 1)
+	if k >= old {
+		k++
+	}
+	return firstLetter + k
 }
 
 // shift moves ids by n places, to the right if n is positive.
@@ -51,9 +65,12 @@ func shift(ids []int32, n int, fill int32) []int32 {
 }
 
 // Corrupt prepares a sequence for masked-token training as BERT does (Devlin
-// et al. 2019, §3.1): rate of the tokens are chosen, of which 80 % become
-// [MASK], 10 % another token and 10 % stay. It returns the changed copy, and
-// the chosen positions and their true ids. At least one token is chosen.
+// et al. 2019, §3.1): each token is chosen with probability rate, and one in any
+// case; of the chosen ones 80 % become [MASK], 10 % a k-mer drawn from all, and
+// 10 % stay. It returns the changed copy, and the chosen positions, ascending,
+// with their true ids: the rows and targets of [Model.MaskedLogits] and
+// [autograd.CrossEntropy], where row at[i] of a sequence is 1 + at[i] rows after
+// its [CLS].
 func Corrupt(z Tokenizer, ids []int32, rate float64, r *rand.Rand) (out []int32, at []int, truth []int32) {
 	out = append([]int32(nil), ids...)
 	if len(ids) == 0 {

@@ -1,26 +1,28 @@
 """Writes the goldens of package nn: python3 gen.py (PyTorch 1.13)."""
 import os
 
-from layers import attention, attention_shapes, encoder_layer, encoder_shapes, parameters  # first: it finds golden
+from layers import attention, attention_shapes, case, encoder_layer, encoder_shapes, parameters  # first: it finds golden
 import golden
 
 here = os.path.dirname(os.path.abspath(__file__))
 D, FFN, HEADS, LENGTHS = 16, 24, 4, [7, 1, 4]
 
 
-def case(name, fn, shapes, rotary=0):
-    inputs = {"x": golden.normal("input of " + name, sum(LENGTHS), D), **parameters(name, shapes)}
-    return golden.case(name, lambda x, heads, lengths, rotary, **p: fn(p, x, heads, lengths, rotary),
-                       inputs, {"heads": HEADS, "lengths": LENGTHS, "rotary": rotary})
+def layer(name, fn, shapes, rotary=0):
+    def inputs(seed):
+        return {"x": golden.normal(seed, sum(LENGTHS), D), **parameters(seed, shapes)}
+
+    return case(name, lambda x, heads, lengths, rotary, **p: fn(p, x, heads, lengths, rotary),
+                inputs, {"heads": HEADS, "lengths": LENGTHS, "rotary": rotary})
 
 
 RELATIVE = (HEADS, 7)  # offsets beyond 3 share a bias
 golden.write(os.path.join(here, "attention.json"), [
-    case("attention/plain", attention, attention_shapes(D)),
-    case("attention/rotary", attention, attention_shapes(D), rotary=1),
-    case("attention/relative", attention, attention_shapes(D, RELATIVE)),
+    layer("attention/plain", attention, attention_shapes(D)),
+    layer("attention/rotary", attention, attention_shapes(D), rotary=1),
+    layer("attention/relative", attention, attention_shapes(D, RELATIVE)),
 ])
 golden.write(os.path.join(here, "encoder.json"), [
-    case("encoder/plain", encoder_layer, encoder_shapes(D, FFN)),
-    case("encoder/rotary", encoder_layer, encoder_shapes(D, FFN), rotary=1),
+    layer("encoder/plain", encoder_layer, encoder_shapes(D, FFN)),
+    layer("encoder/rotary", encoder_layer, encoder_shapes(D, FFN), rotary=1),
 ])
