@@ -59,7 +59,7 @@ is the training data.`,
 				return format.Invalidf(strings.Join(d.Files, " "), 0, "%w", err)
 			}
 			if output != "" {
-				if err := format.WriteFile(output, p.WriteTSV); err != nil {
+				if err := writeFile(output, p.WriteTSV); err != nil {
 					return err
 				}
 			}
@@ -126,7 +126,7 @@ gets a line of its own, and sequences shorter than a window get none.`,
 				return err
 			}
 			if output != "" {
-				err = format.WriteFile(output, write)
+				err = writeFile(output, write)
 			} else {
 				err = write(cmd.OutOrStdout())
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ type Dataset struct {
 	Positive int
 	Warnings []string // for the user
 	byOrder  bool     // classes stand in the order of the arguments
+	closed   string   // the file that all classes occur in, once there is one
 }
 
 // A DataConfig says where labelled sequences are.
@@ -145,9 +147,14 @@ func (d *Dataset) readTable(path string, c DataConfig) error {
 		return err
 	}
 	defer f.Close()
-	if looksLikeFASTA(path) {
+	switch head, err := firstBytes(path); {
+	case err != nil:
+		return err
+	case bytes.HasPrefix(bytes.TrimSpace(head), []byte(">")):
 		return hint(format.Invalidf(path, 0, "a FASTA file has no labels"),
 			"give one file for each class, as in promoter="+filepath.Base(path)+" other=FILE")
+	case bytes.IndexByte(head, 0) >= 0:
+		return format.Invalidf(path, 0, "binary data, not a table")
 	}
 	r := table.Reader{Sequence: c.Sequence, Label: c.Label, Check: fasta.DNA.Check}
 	n := 0
@@ -158,22 +165,34 @@ func (d *Dataset) readTable(path string, c DataConfig) error {
 		if len(row.Sequence) > c.maxLen() {
 			return tooLong(format.TooLargef(path, row.Line, "sequence has %d letters, the limit is %d", len(row.Sequence), c.maxLen()))
 		}
+		if d.closed != "" && !slices.Contains(d.Classes, row.Label) {
+			return format.Invalidf(path, row.Line, "label %q does not occur in %s", row.Label, d.closed)
+		}
 		n++
 		d.add(fmt.Sprintf("row%d", n), row.Label, row.Sequence)
 	}
 	return nil
 }
 
-// looksLikeFASTA reads the first byte that is not blank.
+// looksLikeFASTA reports whether '>' is the first byte that is not blank.
 func looksLikeFASTA(path string) bool {
+	head, err := firstBytes(path)
+	return err == nil && bytes.HasPrefix(bytes.TrimSpace(head), []byte(">"))
+}
+
+// firstBytes returns some bytes from the start of a file.
+func firstBytes(path string) ([]byte, error) {
 	f, err := format.Open(path)
 	if err != nil {
-		return false
+		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, 64)
-	n, _ := io.ReadFull(f, head)
-	return bytes.HasPrefix(bytes.TrimSpace(head[:n]), []byte(">"))
+	head := make([]byte, 512)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	return head[:n], nil
 }
 
 // finish puts the classes in order, chooses the positive one and looks for
@@ -250,13 +269,11 @@ func (c DataConfig) LoadParts(train, valid, test string) (*Dataset, data.Parts, 
 		if part.path == "" {
 			continue
 		}
-		from, classes := len(d.Seqs), len(d.Classes)
+		from := len(d.Seqs)
 		if err := d.readTable(part.path, c); err != nil {
 			return nil, p, err
 		}
-		if from > 0 && len(d.Classes) > classes {
-			return nil, p, format.Invalidf(part.path, 0, "label %q does not occur in %s", d.Classes[classes], train)
-		}
+		d.closed = train
 		for i := from; i < len(d.Seqs); i++ {
 			*part.idx = append(*part.idx, i)
 		}

@@ -3,6 +3,8 @@ package dna
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"strings"
 
 	"heed/format"
@@ -48,6 +50,31 @@ func tooLong(err error) error {
 func columnHint(err error) error {
 	if strings.Contains(err.Error(), "no column") {
 		return hint(err, "--sequence-column and --label-column name the columns")
+	}
+	return err
+}
+
+// writeFile is format.WriteFile whose errors of the system are no bad input.
+func writeFile(path string, write func(io.Writer) error) error {
+	err := format.WriteFile(path, write)
+	var e *format.Error
+	if errors.As(err, &e) && e.Name == path && !badInput(err) {
+		return fmt.Errorf("%s: %w", path, e.Err)
+	}
+	return err
+}
+
+func badInput(err error) bool {
+	return errors.Is(err, format.ErrInvalid) || errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrTooLarge)
+}
+
+// inputError gives the error of a file that cannot be opened the form of those
+// of format.Open.
+func inputError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, opened := format.Open(path); opened != nil {
+			return opened
+		}
 	}
 	return err
 }

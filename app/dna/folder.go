@@ -180,7 +180,7 @@ func (f *Folder) finish(o *Outcome) error {
 	if err := writeJSON(f.file(metricsFile), o.Summary()); err != nil {
 		return err
 	}
-	if err := format.WriteFile(f.file(predictionsFile), o.Predictions[0].WriteTSV); err != nil {
+	if err := writeFile(f.file(predictionsFile), o.Predictions[0].WriteTSV); err != nil {
 		return err
 	}
 	o.Model.Info = o.info()
@@ -196,7 +196,7 @@ func (f *Folder) finish(o *Outcome) error {
 }
 
 func writeJSON(path string, v any) error {
-	return format.WriteFile(path, func(w io.Writer) error {
+	return writeFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)

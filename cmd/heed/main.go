@@ -45,8 +45,7 @@ const exitCodes = `Exit codes:
     2  usage: the command line makes no sense
    65  bad input: a file is missing, damaged or not what it should be
    75  try again: the disk is full, say
-  130  interrupted; what was under way is saved if there is an output folder
-`
+  130  interrupted; what was under way is saved if there is an output folder`
 
 // run is the program: everything but the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -92,10 +91,10 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &u):
 		return exitUsage
-	case errors.As(err, &input):
-		return exitBadInput
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EAGAIN):
 		return exitTryAgain
+	case errors.As(err, &input):
+		return exitBadInput
 	}
 	return exitFailed
 }
