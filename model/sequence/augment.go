@@ -68,9 +68,8 @@ func shift(ids []int32, n int, fill int32) []int32 {
 // et al. 2019, §3.1): each token is chosen with probability rate, and one in any
 // case; of the chosen ones 80 % become [MASK], 10 % a k-mer drawn from all, and
 // 10 % stay. It returns the changed copy, and the chosen positions, ascending,
-// with their true ids: the rows and targets of [Model.MaskedLogits] and
-// [autograd.CrossEntropy], where row at[i] of a sequence is 1 + at[i] rows after
-// its [CLS].
+// with their true ids, which are the targets of [Model.MaskedLogits]: position p
+// of sequence s is row Cls[s]+1+p of a [Batch].
 func Corrupt(z Tokenizer, ids []int32, rate float64, r *rand.Rand) (out []int32, at []int, truth []int32) {
 	out = append([]int32(nil), ids...)
 	if len(ids) == 0 {
