@@ -40,6 +40,30 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	}
 }
 
+// Where many segments attend to the same keys, their gradients are added in one
+// order, and no two cores write one row.
+func TestSharedKeysSameBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const segments, context, width = 60, 5, 16
+	q, k, v := normal(r, segments*20, width), normal(r, context, width), normal(r, context, width)
+	spec := AttentionSpec{Heads: 2, Query: GridRows(0, segments, 20), Key: make([]Segment, segments)}
+	for i := range spec.Key {
+		spec.Key[i] = Segment{0, context, 1}
+	}
+	cot := cotangent(len(q.Data))
+	var want []float32
+	for _, cores := range []int{1, 4, 4, 4} {
+		tape := &Tape{Cores: cores}
+		tape.BackwardFrom(Attention(tape, q, k, v, spec), cot)
+		got := slices.Concat(tape.Grad(k), tape.Grad(v))
+		if want == nil {
+			want = got
+		} else if !sameBits(want, got) {
+			t.Errorf("other bits on %d cores", cores)
+		}
+	}
+}
+
 // A recycled buffer holds garbage, and no operation may read it: after a pass
 // every buffer of the tape is filled with NaN, and the next pass gives the same
 // bits.
