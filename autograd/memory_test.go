@@ -90,10 +90,10 @@ func TestSteadyStateAllocatesNoData(t *testing.T) {
 // Forward and backward of attention take memory beyond inputs, output and
 // gradients in proportion to the length, not to its square: at 16,384 rows of 4
 // heads of 32 less than 64 MiB, where one matrix of weights has 1 GiB. The test
-// runs a quarter of that length with a quarter of the memory; run the benchmark
+// runs an eighth of that length with an eighth of the memory; run the benchmark
 // for the whole.
 func TestAttentionMemoryIsLinear(t *testing.T) {
-	const length = 4096
+	const length = 2048
 	if extra := attentionMemory(length); extra > 64<<20*length/16384 {
 		t.Errorf("%d rows: %d bytes beyond inputs, output and gradients", length, extra)
 	}
