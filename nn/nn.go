@@ -1,12 +1,21 @@
 // Package nn holds layers: structs of parameters with a Forward method.
 //
-// The fields of a layer are its parameters and sub-layers in the order in which
-// data meets them. Visit names them all, explicitly; the optimiser, the
-// checkpoint, freezing and counting use nothing else. Inside a model,
-// sequences are packed end to end, (T, D) with segments that say where each
-// one lies, so that padding does not exist.
-//
 // Into a layer flow a tape and Vars; out of it flows a Var on the same tape.
+//
+//	layer := nn.NewLinear(8, 2, rand.New(rand.NewPCG(1, 2)))
+//	y := layer.Forward(tape, x) // x (T, 8), y (T, 2)
+//
+// The fields of a layer are its parameters and sub-layers in the order in which
+// data meets them. A model is a struct of layers, a method of yours that calls
+// their Forward methods, and Visit, which names all parameters explicitly: that
+// makes it a [Module]. The optimiser, the checkpoint, freezing and counting use
+// nothing else. The example of the package is a whole classifier; package
+// model/sequence is one for DNA, and package train trains any Module.
+//
+// Sequences are packed end to end, (T, D) for T tokens in all, with segments
+// ([autograd.Packed]) that say where each one lies, so that padding does not
+// exist. Only layers that mix positions ([Mixer], [Conv1D]) look at segments;
+// the others work on each row alone.
 package nn
 
 import (

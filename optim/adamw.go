@@ -1,7 +1,14 @@
 // Package optim turns gradients into new parameters.
 //
-// Into it flow parameters whose Grad has been set by autograd.Gather; it
-// changes their Data in place.
+// Into it flow parameters whose Grad has been set by [autograd.Gather], and a
+// learning rate; it changes their Data in place. A step is
+//
+//	tape.Backward(loss)
+//	autograd.Gather(params, tape)
+//	scale := optim.ClipScale(optim.GlobalNorm(params), 1)
+//	opt.Update(params, optim.WarmupCosine(step, warmup, steps, 1e-3, 0), scale)
+//
+// and package train does it for whole runs.
 package optim
 
 import (
@@ -14,21 +21,22 @@ import (
 )
 
 // AdamW is Adam with decoupled weight decay and bias correction (Loshchilov &
-// Hutter 2019, algorithm 2). Zero fields have the values of PyTorch but for
-// Decay, whose zero means none.
+// Hutter 2019, algorithm 2). The zero AdamW is ready to use: it has the values
+// of PyTorch but for Decay, whose zero means none.
 type AdamW struct {
 	Beta1, Beta2 float64 // 0 means 0.9 and 0.999
 	Eps          float64 // 0 means 1e-8
 	Decay        float64 // of parameters with two axes or more; biases and norms do not decay
 
-	// Step counts the updates made. It, M and V are the state: whoever resumes
-	// a run restores all three.
+	// Step counts the updates made. Step, M and V are the state: whoever resumes
+	// a run restores all three. The first Update makes M and V.
 	Step int
 	M, V [][]float32 // first and second moments, by parameter
 }
 
 // Update makes one step at the given learning rate. Gradients are first
 // multiplied by scale (see [ClipScale]). Frozen parameters stay as they are.
+// Every call must have the same parameters in the same order.
 func (a *AdamW) Update(params []*autograd.Var, rate, scale float64) {
 	if a.M == nil {
 		for _, p := range params {
@@ -68,7 +76,8 @@ func or(x, otherwise float64) float64 {
 	return x
 }
 
-// GlobalNorm returns the Euclidean norm of all gradients together.
+// GlobalNorm returns the Euclidean norm of the gradients of all trainable
+// parameters together. It is not finite if any of them is not.
 func GlobalNorm(params []*autograd.Var) float64 {
 	var s float64
 	for _, p := range params {

@@ -4,11 +4,24 @@
 // flows an iterator of steps. The caller's loop body is the hook: it prints,
 // evaluates, saves and stops.
 //
-//	run, err := train.New(cfg, problem)
-//	for step, err := range run.Steps(ctx) {
-//		if err != nil { return err }
-//		if step.EpochEnds { ... evaluate ... }
+//	run, err := train.New(cfg, train.Problem{Model: model, Lengths: lengths, Loss: loss})
+//	if err != nil {
+//		return err
 //	}
+//	for step, err := range run.Steps(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		if step.EpochEnds {
+//			// evaluate; best.See(model, step.N, metric); checkpoint.Save
+//		}
+//	}
+//	best.Load(model)
+//
+// The model is any [nn.Module]; package train knows no data and no metric. [Best]
+// keeps the weights of the best evaluation and says when to stop; [Run.Entries]
+// and [Best.Entries] are the state that package checkpoint saves, and [Weights]
+// the trained model.
 //
 // A batch is cut into a fixed number of leaves; every leaf has its own tape and
 // its own gradient, and the gradients are added along one fixed tree. So the
@@ -36,15 +49,16 @@ import (
 // are those of the last good step.
 var ErrDiverged = errors.New("the loss is not finite")
 
-// A Config says how to train. The zero value of a field means its default.
+// A Config says how to train. The zero value of a field means its default, if
+// one is given here, and otherwise zero.
 type Config struct {
 	Epochs int     `json:"epochs"`          // passes over the examples; default 20
 	Batch  int     `json:"batch"`           // examples in a step; default 32
 	Leaves int     `json:"leaves"`          // pieces of a batch, a power of two; default: see New
 	Rate   float64 `json:"rate"`            // peak learning rate; default 1e-3
-	Warmup float64 `json:"warmup"`          // share of all steps in which the rate rises; default 0.1
+	Warmup float64 `json:"warmup"`          // share of all steps in which the rate rises; usually 0.1
 	Floor  float64 `json:"floor,omitempty"` // the last rate as a share of the peak
-	Decay  float64 `json:"decay"`           // decoupled weight decay of matrices; default 0.01
+	Decay  float64 `json:"decay"`           // decoupled weight decay of matrices; usually 0.01
 	Clip   float64 `json:"clip"`            // limit of the global gradient norm; default 1
 	Seed   uint64  `json:"seed"`            // of data order and dropout
 	Cores  int     `json:"-"`               // goroutines; default: all cores. Results do not depend on it
@@ -94,9 +108,11 @@ type Problem struct {
 	// Lengths has one entry for each example: the rows that it occupies. They
 	// decide how a batch is cut into leaves of equal work.
 	Lengths []int
-	// Loss computes the loss of some examples, summed and divided by norm, the
-	// number of examples in the whole batch. It is called from several
-	// goroutines, each with a tape of its own; t.Rand is set.
+	// Loss computes the loss of some examples, given by their indices into
+	// Lengths: the sum over them, divided by norm, which is the number of examples
+	// in the whole batch (what autograd.CrossEntropy does). It is called from
+	// several goroutines at once, each with a tape of its own; t.Rand is set, for
+	// dropout and augmentation.
 	Loss func(t *autograd.Tape, examples []int, norm float32) *autograd.Var
 }
 

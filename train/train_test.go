@@ -237,6 +237,7 @@ func TestCancelStopsBetweenSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	n := 0
 	for _, e := range run.Steps(ctx) {
 		if err = e; e == nil {

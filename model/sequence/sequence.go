@@ -7,8 +7,15 @@
 //	tokens → embedding + position → convolutional stem → encoder layers
 //	       → norm → [CLS] row or mean → classifier
 //
-// The encoder is pre-norm (Xiong et al. 2020); [CLS] and masked-token training
-// follow BERT (Devlin et al. 2019).
+// From letters to probabilities it is three calls:
+//
+//	batch := model.Pack(model.Config.Tokenizer.Encode(seq))
+//	logits := model.Logits(&autograd.Tape{NoGrad: true}, batch)
+//	p := autograd.Softmax(logits.Data) // of the only sequence
+//
+// [New] makes an untrained model; the example of package train trains one. The
+// encoder is pre-norm (Xiong et al. 2020); [CLS] and masked-token training follow
+// BERT (Devlin et al. 2019).
 package sequence
 
 import (
@@ -161,8 +168,9 @@ type Batch struct {
 	Cls       []int32            // the row of each [CLS]
 }
 
-// Pack makes a batch of sequences of token ids. Each is at most
-// Length(MaxLen) long.
+// Pack makes a batch of sequences of token ids, as [Tokenizer.Encode] gives them.
+// Each is at most Tokenizer.Length(MaxLen) long: a longer one panics, so callers
+// check sequences from files first.
 func (m *Model) Pack(seqs ...[]int32) *Batch {
 	b := &Batch{}
 	limit := m.Config.Tokenizer.Length(m.Config.MaxLen)
@@ -200,7 +208,9 @@ func (m *Model) Encode(t *autograd.Tape, b *Batch) *autograd.Var {
 	return m.Norm.Forward(t, x)
 }
 
-// Logits returns class logits (S, C) of the sequences of a batch.
+// Logits returns class logits (S, C) of the S sequences of a batch: those of a
+// sequence are the same bits whichever others are packed with it. With mean
+// pooling a sequence without tokens has the mean 0.
 func (m *Model) Logits(t *autograd.Tape, b *Batch) *autograd.Var {
 	x := m.Encode(t, b)
 	if m.Config.Pooling == "mean" {
@@ -212,7 +222,7 @@ func (m *Model) Logits(t *autograd.Tape, b *Batch) *autograd.Var {
 }
 
 // MaskedLogits returns logits over the vocabulary (len(rows), V) for some rows
-// of the batch.
+// of the batch, counted from its beginning (see [Corrupt]).
 func (m *Model) MaskedLogits(t *autograd.Tape, b *Batch, rows []int32) *autograd.Var {
 	return m.Masked.Forward(t, autograd.Rows(t, m.Encode(t, b), rows))
 }
