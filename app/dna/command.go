@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,7 @@ cross-validation; with --holdout or --train it is the one that was tested.`,
 	fs.StringVar(&j.Train, "train", "", "table of the official training part")
 	fs.StringVar(&j.Valid, "valid", "", "table of the official validation part")
 	fs.StringVar(&j.Test, "test", "", "table of the official test part")
-	fs.StringVar(&j.Unlabelled, "unlabelled", "", "FASTA of sequences to pre-train on beside the training part; they must not be test sequences")
+	fs.StringVar(&j.Unlabelled, "unlabelled", "", "FASTA of sequences to pre-train on beside the training part; test sequences are used only if they are in this file")
 	fs.StringVar(&cv, "cv", "", "folds of stratified cross-validation, or loo for leave-one-out (default 5)")
 	fs.Float64Var(&j.Split.Holdout, "holdout", 0, "test on this share instead of cross-validation")
 	fs.BoolVar(&j.Split.Clusters, "clusters", false, "never divide sequences that share 25 letters (either strand) between parts")
@@ -159,6 +160,9 @@ func resumeTraining(cmd *cobra.Command, path string, threads int, asJSON bool) e
 		return err
 	}
 	d, parts, err := j.Load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint(err, "resume where the run began: its files are named relative to that folder")
+	}
 	if err != nil {
 		return err
 	}
@@ -203,6 +207,9 @@ func runTraining(cmd *cobra.Command, j *Job, d *Dataset, parts *data.Parts, f *F
 	w := cmd.OutOrStdout()
 	if err := WriteTable(w, out.Results, d.Classes); err != nil {
 		return err
+	}
+	if out.Unlabelled > 0 {
+		fmt.Fprintf(w, "%d of %d test sequences were among the unlabelled ones of the pre-training\n", out.Unlabelled, out.Results[0].N)
 	}
 	if out.Related > 0 {
 		_, err = fmt.Fprintf(w, "%d of %d test sequences share %d letters with training sequences, directly or through others\n",

@@ -40,7 +40,10 @@ type Outcome struct {
 	Clusters int // of related sequences
 	// Related counts the test sequences that share a word of data.KMer letters
 	// with a training sequence, directly or through others.
-	Related     int
+	Related int
+	// Unlabelled counts the test sequences that occur letter for letter among
+	// those of Job.Unlabelled, which only the user can have put there.
+	Unlabelled  int
 	Results     []*Result
 	Predictions []*Predictions // of the transformer first, then of the baselines
 	Model       *Fitted        // nil if no folder was given and no single fold made one
@@ -125,6 +128,17 @@ func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options)
 	unlabelled, err := j.loadUnlabelled(j.Fit.Model.MaxLen)
 	if err != nil {
 		return nil, err
+	}
+	known := make(map[string]bool, len(unlabelled))
+	for _, s := range unlabelled {
+		known[string(s)] = true
+	}
+	for _, p := range folds {
+		for _, i := range p.Test {
+			if known[string(d.Seqs[i])] {
+				out.Unlabelled++
+			}
+		}
 	}
 	done, err := j.runFolds(ctx, d, folds, unlabelled, o, out)
 	if err != nil {

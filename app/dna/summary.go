@@ -5,12 +5,13 @@ import "math"
 // A Summary is an Outcome for machines: metrics.json, and what --json prints.
 type Summary struct {
 	Data struct {
-		SHA256    string         `json:"sha256"`
-		Sequences int            `json:"sequences"`
-		Classes   map[string]int `json:"classes"`
-		Positive  string         `json:"positive,omitempty"`
-		Clusters  int            `json:"clusters"`
-		Related   int            `json:"test_related_to_training"`
+		SHA256     string         `json:"sha256"`
+		Sequences  int            `json:"sequences"`
+		Classes    map[string]int `json:"classes"`
+		Positive   string         `json:"positive,omitempty"`
+		Clusters   int            `json:"clusters"`
+		Related    int            `json:"test_related_to_training"`
+		Unlabelled int            `json:"test_among_unlabelled,omitempty"`
 	} `json:"data"`
 	Folds  int             `json:"folds"`
 	Seed   uint64          `json:"seed"`
@@ -39,7 +40,7 @@ type ScoreSummary struct {
 func (o *Outcome) Summary() Summary {
 	s := Summary{Folds: o.Folds, Seed: o.Job.Fit.Train.Seed}
 	s.Data.SHA256, s.Data.Sequences = o.Job.Hash, len(o.Data.Seqs)
-	s.Data.Clusters, s.Data.Related = o.Clusters, o.Related
+	s.Data.Clusters, s.Data.Related, s.Data.Unlabelled = o.Clusters, o.Related, o.Unlabelled
 	s.Data.Classes = map[string]int{}
 	for _, l := range o.Data.Labels {
 		s.Data.Classes[o.Data.Classes[l]]++
