@@ -185,9 +185,9 @@ func (x *Explained) attentionBlocks() []report.Block {
 	marks := marksOf(x.Motifs)
 	table := report.Table{
 		Caption: "Does attention agree with mutagenesis?",
-		Columns: []report.Column{{Name: "sequence"}, {Name: "class"}, {Name: "probability of " + x.explainedClass(), Numeric: true}, {Name: "Spearman correlation", Numeric: true}, {Name: "uniformity", Numeric: true}},
+		Columns: []report.Column{{Name: "sequence"}, {Name: "class"}, {Name: "probability", Numeric: true}, {Name: "Spearman", Numeric: true}, {Name: "uniformity", Numeric: true}},
 		Notes: []string{
-			"Spearman correlation of the rollout with the absolute importance over the positions of the sequence.",
+			"Probability of " + x.explainedClass() + ". Spearman: rank correlation of the rollout with the absolute importance over the positions of the sequence.",
 			fmt.Sprintf("Uniformity: entropy of the rollout over the letters, as a share of the largest possible. Above %.2f it tells next to nothing.", explain.Uniform),
 		},
 	}

@@ -45,7 +45,7 @@ func uciDataset() (*Dataset, error) {
 		}
 		class := classes[row.Label]
 		count[class]++
-		d.add(fmt.Sprintf("%s-%02d", class, count[class]), class, bytes.Clone(row.Sequence))
+		d.add(fmt.Sprintf("%s%02d", class, count[class]), class, bytes.Clone(row.Sequence))
 	}
 	return d, d.finish(DataConfig{Files: []string{uciName}})
 }
@@ -62,16 +62,17 @@ type Quickstart struct {
 	Command []string
 
 	// What tests make small.
-	epochs int
-	folds  int
-	now    func() time.Time
+	epochs    int
+	folds     int
+	baselines string
+	now       func() time.Time
 }
 
 // A quickstartResult is all that the report is made from.
 type quickstartResult struct {
 	*Outcome
-	Related   *Result // of ten folds that keep related sequences together
-	Overlap   []int   // by class: sequences that share data.KMer letters with another
+	Related   []*Result // like Results, of folds that keep related sequences together
+	Overlap   []int     // by class: sequences that share data.KMer letters with another
 	Loss      []float64
 	FoldLoss  [][]float64 // (folds, epochs) training loss
 	Explained *Explained
@@ -97,6 +98,9 @@ func (q *Quickstart) job(d *Dataset) *Job {
 	}
 	if q.epochs > 0 {
 		j.Fit.Train.Epochs = q.epochs
+	}
+	if q.baselines != "" {
+		j.Baselines = q.baselines
 	}
 	if q.folds > 0 {
 		j.Split.Leave, j.Split.Folds = false, q.folds
@@ -149,7 +153,6 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 	}
 	kept := *j
 	kept.Split = SplitConfig{Folds: relatedFolds, Clusters: true, Seed: q.Seed}
-	kept.Baselines = "none"
 	losses := newLossLog(folds, j.Fit.Train.Epochs)
 	see := func(offset int, p Progress) {
 		p.Fold += offset
@@ -166,7 +169,7 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 	if err != nil {
 		return nil, err
 	}
-	r.Related = outcome.Results[0]
+	r.Related = outcome.Results
 	all := make([]int, len(d.Seqs))
 	for i := range all {
 		all[i] = i
