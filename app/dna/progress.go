@@ -49,10 +49,14 @@ func (m *meter) see(p Progress) {
 			m.last = ""
 		}
 	}
+	doing := "training"
+	if p.Stage == "explain" {
+		doing = "explaining"
+	}
 	if m.bars != nil {
 		if m.bar == nil {
 			m.bar = m.bars.AddBar(barWidth,
-				mpb.PrependDecorators(decor.Name("training "), decor.Percentage()),
+				mpb.PrependDecorators(decor.Name(doing+" "), decor.Percentage()),
 				mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")))
 		}
 		m.bar.SetCurrent(int64(share * barWidth))
@@ -61,7 +65,7 @@ func (m *meter) see(p Progress) {
 	if tenth := int(share*10 + 1e-9); tenth > m.tenths {
 		m.tenths = tenth
 		left := time.Duration(float64(time.Since(m.start)) * (1 - share) / share)
-		fmt.Fprintf(m.w, "training: %d %%, %v left%s\n", tenth*10, left.Round(time.Second), m.last)
+		fmt.Fprintf(m.w, "%s: %d %%, %v left%s\n", doing, tenth*10, left.Round(time.Second), m.last)
 	}
 }
 
