@@ -113,8 +113,11 @@ const maxMapWeights = 4 << 20
 
 // attentionBlock shows the heads for as many of the sequences as fit into a
 // page; nil if there is no attention or it is too long.
-func attentionBlock(es []*Explanation, tss, k int) report.Block {
+func attentionBlock(es []*Explanation, tss, k, members int) report.Block {
 	set := report.HeatmapSet{Caption: "Attention of each head: the row is the token that reads, the column the token that is read. The [CLS] row is what the classifier is made from."}
+	if members > 1 {
+		set.Caption += fmt.Sprintf(" The heads are those of the first of the %d models that are averaged.", members)
+	}
 	total := 0
 	for _, e := range es {
 		if e.Layers == nil || len(e.Tokens) > report.MaxTokens {

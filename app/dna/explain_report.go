@@ -178,7 +178,7 @@ func (x *Explained) attentionBlocks() []report.Block {
 		return nil
 	}
 	blocks := []report.Block{report.Notice{Title: "How to read this", Text: report.AttentionCaveat + " Causal evidence on this page: the mutagenesis above, and nothing else."}}
-	if b := attentionBlock(chosen, x.TSS, x.Model.Config.Model.Tokenizer.K); b != nil {
+	if b := attentionBlock(chosen, x.TSS, x.Model.Config.Model.Tokenizer.K, len(x.Model.Members)); b != nil {
 		blocks = append(blocks, b)
 	}
 	rollouts := report.Choice{Label: "Sequence"}

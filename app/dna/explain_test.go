@@ -144,7 +144,7 @@ func TestExplainSingle(t *testing.T) {
 				}
 			}
 			x := &Explained{Model: f, Sequences: []*Explanation{e}, TSS: -1}
-			if b := attentionBlock(x.Sequences, -1, c.k); b == nil {
+			if b := attentionBlock(x.Sequences, -1, c.k, c.members); b == nil {
 				t.Error("no attention")
 			}
 			x.averages()

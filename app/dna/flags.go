@@ -83,6 +83,12 @@ func dataFlags(fs *pflag.FlagSet, c *DataConfig) {
 func commandLine(cmd *cobra.Command, args []string) []string {
 	var out []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if s, ok := f.Value.(pflag.SliceValue); ok && len(s.GetSlice()) > 0 {
+			for _, v := range s.GetSlice() {
+				out = append(out, "--"+f.Name+"="+v)
+			}
+			return
+		}
 		out = append(out, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]"))
 	})
 	return append(out, args...)

@@ -26,6 +26,9 @@ const (
 	uciTSS  = 50 // index of +1
 
 	relatedFolds = 10
+	// The final model is explained, not scored. One transformer trained on so
+	// few sequences explains itself differently with every seed; several agree.
+	finalMembers = 5
 )
 
 // uciMotifs are the two boxes of a bacterial promoter, at the positions where
@@ -62,8 +65,9 @@ type Quickstart struct {
 	Command []string
 
 	// What tests make small.
-	epochs    int
+	shrink    func(*Config)
 	folds     int
+	members   int
 	baselines string
 	now       func() time.Time
 }
@@ -96,8 +100,8 @@ func (q *Quickstart) job(d *Dataset) *Job {
 		Data: DataConfig{Files: []string{uciName}}, Split: SplitConfig{Leave: true, Seed: q.Seed}, Fit: c,
 		Baselines: "all", Hash: d.Hash(), Version: q.Version, Command: q.Command,
 	}
-	if q.epochs > 0 {
-		j.Fit.Train.Epochs = q.epochs
+	if q.shrink != nil {
+		q.shrink(&j.Fit)
 	}
 	if q.baselines != "" {
 		j.Baselines = q.baselines
@@ -146,26 +150,21 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 	}
 	r.Overlap = related(d, clusters)
 
-	// The folds of both splits and the final model are fits of nearly one size.
 	folds := len(d.Seqs)
 	if q.folds > 0 {
 		folds = q.folds
 	}
 	kept := *j
 	kept.Split = SplitConfig{Folds: relatedFolds, Clusters: true, Seed: q.Seed}
-	losses := newLossLog(folds, j.Fit.Train.Epochs)
-	see := func(offset int, p Progress) {
-		p.Fold += offset
-		p.Fits = folds + kept.Split.Folds + 1
-		losses.see(p)
-		if progress != nil {
-			progress(p)
-		}
+	members := finalMembers
+	if q.members > 0 {
+		members = q.members
 	}
-	if r.Outcome, err = j.Run(ctx, d, nil, Options{Cores: q.Cores, Progress: func(p Progress) { see(0, p) }}); err != nil {
+	log := newQuickLog(folds, j.Fit.Train.Epochs, members, progress)
+	if r.Outcome, err = j.Run(ctx, d, nil, Options{Cores: q.Cores, Progress: func(p Progress) { log.see(p.Fold-1, 1, p) }}); err != nil {
 		return nil, err
 	}
-	outcome, err := kept.Run(ctx, d, nil, Options{Cores: q.Cores, Progress: func(p Progress) { see(folds, p) }})
+	outcome, err := kept.Run(ctx, d, nil, Options{Cores: q.Cores, Progress: func(p Progress) { log.see(folds+p.Fold-1, 1, p) }})
 	if err != nil {
 		return nil, err
 	}
@@ -175,20 +174,21 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 		all[i] = i
 	}
 	cfg := j.Fit
-	cfg.Train.Cores = r.Cores
-	if r.Model, err = Fit(ctx, cfg, d, all, nil, func(p Progress) { see(0, p) }); err != nil {
+	cfg.Train.Cores, cfg.Ensemble = r.Cores, members
+	final := folds + relatedFolds
+	if r.Model, err = Fit(ctx, cfg, d, all, nil, func(p Progress) { log.see(final, float64(members), p) }); err != nil {
 		return nil, err
 	}
-	r.Loss, r.FoldLoss = losses.means(0), nil
 	for k := range folds {
-		r.FoldLoss = append(r.FoldLoss, losses.means(k+1))
+		r.FoldLoss = append(r.FoldLoss, log.means(k))
 	}
+	r.Loss = log.means(final)
 	classes := make([]int, len(all))
 	for i := range classes {
 		classes[i] = d.Positive
 	}
 	x := &Explained{Model: r.Model, TSS: uciTSS, Motifs: uciMotifs()}
-	if x.Sequences, err = r.Model.explainAll(ctx, d, all, classes, d.Labels, q.Cores, nil); err != nil {
+	if x.Sequences, err = r.Model.explainAll(ctx, d, all, classes, d.Labels, q.Cores, func(p Progress) { log.see(final+1, explainWork, p) }); err != nil {
 		return nil, err
 	}
 	x.averages()
@@ -212,36 +212,55 @@ func related(d *Dataset, clusters []int) []int {
 	return out
 }
 
-// A lossLog averages the training loss over the steps of an epoch, fit by fit.
-// Steps of one fit come in order, those of several at any time.
-type lossLog struct {
+// A quickLog follows several fits at once: it averages the training loss over
+// the steps of an epoch, and tells how far the whole has come. Steps of one fit
+// come in order, those of several at any time.
+type quickLog struct {
 	mu     sync.Mutex
-	sum, n [][]float64 // by fold, then epoch
+	sum, n [][]float64 // by fit, then epoch
+	done   []float64   // by fit, in units of one fold
+	total  int         // units
+	tell   func(Progress)
 }
 
-func newLossLog(folds, epochs int) *lossLog {
-	l := &lossLog{}
-	for range folds + 1 {
-		l.sum = append(l.sum, make([]float64, epochs))
-		l.n = append(l.n, make([]float64, epochs))
+// A unit of work is the fit of a fold; explaining takes about as long as eight.
+const explainWork = 8
+
+func newQuickLog(folds, epochs, members int, tell func(Progress)) *quickLog {
+	l := &quickLog{total: folds + relatedFolds + members + explainWork, tell: tell}
+	for range folds + relatedFolds + 2 { // with the final model and its explanation
+		l.sum, l.n = append(l.sum, make([]float64, epochs)), append(l.n, make([]float64, epochs))
+		l.done = append(l.done, 0)
 	}
 	return l
 }
 
-func (l *lossLog) see(p Progress) {
-	if p.Stage != "train" || p.Fold >= len(l.sum) || p.Member > 1 {
-		return
-	}
+// see takes note of progress of one fit, which is work units long.
+func (l *quickLog) see(fit int, work float64, p Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sum[p.Fold][p.Epoch-1] += p.Loss
-	l.n[p.Fold][p.Epoch-1]++
+	if p.Stage == "train" && p.Member <= 1 {
+		l.sum[fit][p.Epoch-1] += p.Loss
+		l.n[fit][p.Epoch-1]++
+	}
+	l.done[fit] = work * float64(p.Done) / float64(p.Total)
+	if l.tell == nil {
+		return
+	}
+	const steps = 1000 // in a unit
+	sum := 0.0
+	for _, v := range l.done {
+		sum += v
+	}
+	l.tell(Progress{Stage: p.Stage, Done: int(sum * steps), Total: l.total * steps})
 }
 
-func (l *lossLog) means(fold int) []float64 {
-	out := make([]float64, len(l.sum[fold]))
-	for i, s := range l.sum[fold] {
-		out[i] = s / l.n[fold][i]
+// means returns the loss of a fit by epoch; of an ensemble, that of the first
+// member.
+func (l *quickLog) means(fit int) []float64 {
+	out := make([]float64, len(l.sum[fit]))
+	for i, s := range l.sum[fit] {
+		out[i] = s / l.n[fit][i]
 	}
 	return out
 }

@@ -134,8 +134,8 @@ func (q *Quickstart) report(r *quickstartResult) (*report.Report, error) {
 	model := r.Model.Config.Model
 	p := &report.Report{
 		Title: "Promoters of E. coli: what a small transformer learns",
-		Lead: fmt.Sprintf("A transformer with %d layers, %d heads and a [CLS] token was trained on %d sequences and tested by %s, beside simple baselines on the same folds and published results: it makes %d errors of %d (%s %%, 95 %% interval %s %%). A final model, trained on all sequences, is explained below; no score is claimed for it.",
-			model.Layers, model.Heads, r.n(), r.protocol(), ours.Errors, r.n(), rate, interval),
+		Lead: fmt.Sprintf("A transformer with %d layers, %d heads and a [CLS] token was trained on %d sequences and tested by %s, beside simple baselines on the same folds and published results: it makes %d errors of %d (%s %%, 95 %% interval %s %%). A final model, %d such transformers of different seeds trained on all sequences and averaged, is explained below; no score is claimed for it.",
+			model.Layers, model.Heads, r.n(), r.protocol(), ours.Errors, r.n(), rate, interval, len(r.Model.Members)),
 		Footer: "heed " + q.Version,
 	}
 	score, err := r.scoreSection()
@@ -263,7 +263,7 @@ func (r *quickstartResult) trainingSection() (*report.Section, error) {
 	}
 	f, err := plot.Training{
 		Title:    "Training loss, mean of each epoch",
-		Loss:     []plot.Series{{Name: "final model", X: x, Y: r.Loss}, {Name: fmt.Sprintf("mean of %d folds", len(r.FoldLoss)), X: x, Y: mean}},
+		Loss:     []plot.Series{{Name: "final model, first member", X: x, Y: r.Loss}, {Name: fmt.Sprintf("mean of %d folds", len(r.FoldLoss)), X: x, Y: mean}},
 		BestStep: math.NaN(),
 	}.Figure()
 	if err != nil {

@@ -43,10 +43,15 @@ func TestQuickstartTwice(t *testing.T) {
 		var clock int64
 		q := Quickstart{
 			Out: dir, Seed: 3, Cores: cores, Version: "v0", Command: []string{"quickstart"},
-			epochs: 1, folds: 3, baselines: "none", now: func() time.Time { clock++; return time.Unix(clock, 0) },
+			shrink: smallest, folds: 3, members: 1, baselines: "none", now: func() time.Time { clock++; return time.Unix(clock, 0) },
 		}
 		var b strings.Builder
-		if err := q.Run(context.Background(), &b, io.Discard); err != nil {
+		var told strings.Builder
+		err := q.Run(context.Background(), &b, &told)
+		if n := strings.Count(told.String(), "%, "); n != 10 || !strings.Contains(told.String(), "explaining: 100 %") {
+			t.Errorf("progress:\n%s", told.String())
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		return dir, strings.ReplaceAll(b.String(), dir, "DIR")
@@ -81,6 +86,10 @@ func TestQuickstartTwice(t *testing.T) {
 	}
 }
 
+func smallest(c *Config) {
+	c.Train.Epochs, c.Model.Dim, c.Model.Heads, c.Model.FFN, c.Model.Stem = 2, 4, 2, 4, []int{3}
+}
+
 // cores removes the line of the report that says on how many cores it ran.
 func cores(page []byte) []byte {
 	lines := bytes.Split(page, []byte("\n"))
@@ -103,7 +112,7 @@ func TestQuickstartCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	dir := filepath.Join(t.TempDir(), "out")
-	q := Quickstart{Out: dir, epochs: 1, folds: 3}
+	q := Quickstart{Out: dir, shrink: smallest, folds: 3}
 	if err := q.Run(ctx, io.Discard, io.Discard); err != context.Canceled {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
