@@ -1,6 +1,8 @@
 package dna
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +16,7 @@ func fitFlags(fs *pflag.FlagSet, c *Config) {
 	fs.IntVar(&m.Dim, "dim", m.Dim, "width of the model")
 	fs.IntVar(&m.Heads, "heads", m.Heads, "attention heads in a layer, a divisor of --dim")
 	fs.IntVar(&m.FFN, "ffn", m.FFN, "width of the feed-forward layers")
-	fs.IntSliceVar(&m.Stem, "stem", m.Stem, "kernel widths of convolutions before the encoder, as in 7,7; \"\" for none")
+	fs.Var((*widths)(&m.Stem), "stem", "kernel widths of convolutions before the encoder, as in 7,7, or none")
 	fs.StringVar(&m.Position, "position", m.Position, "learned, sinusoidal, rotary or relative")
 	fs.StringVar(&m.Pooling, "pooling", m.Pooling, "cls or mean")
 	fs.IntVar(&m.Tokenizer.K, "kmer", m.Tokenizer.K, "letters in a token, 1 to 6; tokens overlap")
@@ -57,15 +59,8 @@ func configFor(length int, given *pflag.FlagSet) (Config, error) {
 		if own == nil || err != nil {
 			return
 		}
-		value := f.Value.String()
-		if own.Value.Type() == "intSlice" {
-			value = strings.Trim(value, "[]")
-		}
-		err = fs.Set(f.Name, value)
+		err = fs.Set(f.Name, f.Value.String())
 	})
-	if len(c.Model.Stem) == 0 {
-		c.Model.Stem = nil
-	}
 	c.Augment.ReverseComplement = c.Strands
 	return c, err
 }
@@ -89,7 +84,38 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 			}
 			return
 		}
-		out = append(out, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]"))
+		out = append(out, "--"+f.Name+"="+f.Value.String())
 	})
 	return append(out, args...)
+}
+
+// widths is a flag of numbers with commas between them, or "none".
+type widths []int
+
+func (w *widths) Type() string { return "widths" }
+
+func (w *widths) String() string {
+	if len(*w) == 0 {
+		return "none"
+	}
+	text := make([]string, len(*w))
+	for i, n := range *w {
+		text[i] = strconv.Itoa(n)
+	}
+	return strings.Join(text, ",")
+}
+
+func (w *widths) Set(text string) error {
+	*w = nil
+	if text == "none" || text == "" {
+		return nil
+	}
+	for _, part := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return errors.New("want numbers with commas between them, or none")
+		}
+		*w = append(*w, n)
+	}
+	return nil
 }
