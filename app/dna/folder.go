@@ -97,15 +97,25 @@ func (f *Folder) last() string {
 	return filepath.Join(f.Path, checkpointsDir, "last.safetensors")
 }
 
-func (f *Folder) foldCheckpoint(fold int) string {
+// fold is the folder of a fold that is under way. Each has its own, because
+// folds that run at the same time write at the same time.
+func (f *Folder) fold(fold int) string {
+	return filepath.Join(f.Path, checkpointsDir, fmt.Sprintf("fold-%03d", fold))
+}
+
+// foldCheckpoint makes the folder of a fold and returns the file of its state.
+func (f *Folder) foldCheckpoint(fold int) (string, error) {
 	if f == nil {
-		return ""
+		return "", nil
 	}
-	return filepath.Join(f.Path, checkpointsDir, fmt.Sprintf("fold-%03d.safetensors", fold))
+	if err := os.MkdirAll(f.fold(fold), 0o777); err != nil {
+		return "", systemError(f.fold(fold), err)
+	}
+	return filepath.Join(f.fold(fold), "last.safetensors"), nil
 }
 
 func (f *Folder) foldResult(fold int) string {
-	return filepath.Join(f.Path, checkpointsDir, fmt.Sprintf("fold-%03d.json", fold))
+	return filepath.Join(f.fold(fold), "result.json")
 }
 
 // loadFold returns what a fold that is done predicted, or nil.
@@ -128,10 +138,17 @@ func (f *Folder) saveFold(fold int, r *foldResult) error {
 	if f == nil {
 		return nil
 	}
+	state, err := f.foldCheckpoint(fold)
+	if err != nil {
+		return err
+	}
 	if err := writeJSON(f.foldResult(fold), r); err != nil {
 		return err
 	}
-	return removeAll(f.foldCheckpoint(fold))
+	if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return systemError(state, err)
+	}
+	return nil
 }
 
 func (f *Folder) openLog() error {
@@ -188,8 +205,8 @@ func (f *Folder) finish(o *Outcome) error {
 		return err
 	}
 	for k := range o.Folds {
-		if err := removeAll(f.foldResult(k + 1)); err != nil {
-			return systemError(f.foldResult(k+1), err)
+		if err := os.RemoveAll(f.fold(k + 1)); err != nil {
+			return systemError(f.fold(k+1), err)
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 
 	"heed/checkpoint"
@@ -251,8 +250,9 @@ func (j *Job) runFolds(ctx context.Context, d *Dataset, folds []data.Parts, unla
 		fit := j.fitting(cfg, d, folds[k], unlabelled, o, k+1, fits)
 		if len(folds) == 1 {
 			fit.Checkpoint = o.Folder.last()
-		} else {
-			fit.Checkpoint = o.Folder.foldCheckpoint(k + 1)
+		} else if fit.Checkpoint, errs[k] = o.Folder.foldCheckpoint(k + 1); errs[k] != nil {
+			cancel()
+			return
 		}
 		m, err := fit.Run(inner)
 		if err != nil {
@@ -337,13 +337,4 @@ func (o *Outcome) info() checkpoint.Info {
 		}
 	}
 	return i
-}
-
-func removeAll(paths ...string) error {
-	for _, p := range paths {
-		if err := os.RemoveAll(p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
