@@ -13,11 +13,11 @@ func tileSize(m Impl) (rows, cols int) {
 	return 6, 16
 }
 
-func tile(m Impl, c, start, a, b *float32, rows, cols, k, cStride, startStride, aStride, aStep, bStep int) {
+func tile(m Impl, c, start, a, b *float32, rows, cols, k, cStride, startStride, aStride, aStep, bStep int, ahead *float32, aheadLen int) {
 	if m == AVX512 {
-		tileAVX512(c, start, a, b, rows, cols, k, cStride, startStride, aStride, aStep, bStep)
+		tileAVX512(c, start, a, b, rows, cols, k, cStride, startStride, aStride, aStep, bStep, ahead, aheadLen)
 	} else {
-		tileAVX2(c, start, a, b, rows, cols, k, cStride, startStride, aStride, aStep, bStep)
+		tileAVX2(c, start, a, b, rows, cols, k, cStride, startStride, aStride, aStep, bStep, ahead, aheadLen)
 	}
 }
 

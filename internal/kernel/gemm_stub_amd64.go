@@ -7,16 +7,20 @@ package kernel
 // tileAVX512 computes a tile of C = start + A·B of rows (1 to 14) rows and cols (1 to 32) columns.
 // Element (i, j) of C is c[i*cStride+j], of start start[i*startStride+j], (i, k) of A
 // a[i*aStride+k*aStep], (k, j) of B b[k*bStep+j]. Nothing outside the tile is read or written.
+// For later calls it fetches the rows of C below the tile to the caches, and from ahead on up to
+// aheadLen floats, unless these are too many or too few.
 //
 //go:noescape
-func tileAVX512(c *float32, start *float32, a *float32, b *float32, rows int, cols int, k int, cStride int, startStride int, aStride int, aStep int, bStep int)
+func tileAVX512(c *float32, start *float32, a *float32, b *float32, rows int, cols int, k int, cStride int, startStride int, aStride int, aStep int, bStep int, ahead *float32, aheadLen int)
 
 // tileAVX2 computes a tile of C = start + A·B of rows (1 to 6) rows and cols (1 to 16) columns.
 // Element (i, j) of C is c[i*cStride+j], of start start[i*startStride+j], (i, k) of A
 // a[i*aStride+k*aStep], (k, j) of B b[k*bStep+j]. Nothing outside the tile is read or written.
+// For later calls it fetches the rows of C below the tile to the caches, and from ahead on up to
+// aheadLen floats, unless these are too many or too few.
 //
 //go:noescape
-func tileAVX2(c *float32, start *float32, a *float32, b *float32, rows int, cols int, k int, cStride int, startStride int, aStride int, aStep int, bStep int)
+func tileAVX2(c *float32, start *float32, a *float32, b *float32, rows int, cols int, k int, cStride int, startStride int, aStride int, aStep int, bStep int, ahead *float32, aheadLen int)
 
 // packRowsAVX2 copies rows (at least 1) rows of cols columns, stride floats apart, to rows of
 // width (8, 16 or 32, not below cols) adjacent floats, of which those beyond cols become zero.

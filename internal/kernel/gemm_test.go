@@ -212,7 +212,7 @@ func TestMul(t *testing.T) {
 func TestMulBlocks(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, s := range [][3]int{
-		{300, 70, 3}, {570, 33, 5}, {5, 37, 700}, {17, 150, 513}, {60, 140, 260}, {3, 4500, 2}, {90, 4100, 1},
+		{300, 70, 3}, {570, 33, 5}, {5, 37, 700}, {17, 150, 513}, {60, 140, 260}, {130, 70, 99}, {3, 4500, 2}, {90, 4100, 1},
 	} {
 		for l := range layouts {
 			testMul(t, r, s[0], s[1], s[2], l, r.IntN(len(layouts)), r.IntN(3))

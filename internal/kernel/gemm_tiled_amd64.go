@@ -190,6 +190,12 @@ func (p *product) block(w *Work, packed []float32, s strip, lo, hi, jLo, jHi int
 			b, bStep = p.b.Data[s.k0*p.b.RowStride+s.col+j:], p.b.RowStride
 		}
 		n := min(p.nr, jHi-j)
+		// The next panel is still in the third cache or beyond. The tiles of
+		// this one share the work of fetching it.
+		var next []float32
+		if packed != nil && j+p.nr < jHi {
+			next = packed[(j+p.nr)*k:][:k*p.nr]
+		}
 		for t := range tiles {
 			i, end := lo+t*(hi-lo)/tiles, lo+(t+1)*(hi-lo)/tiles
 			c := &p.c.Data[i*p.c.RowStride+s.col+j]
@@ -206,7 +212,12 @@ func (p *product) block(w *Work, packed []float32, s strip, lo, hi, jLo, jHi int
 			} else {
 				at = (i - lo) * aStride
 			}
-			tile(p.impl, c, start, &a[at], &b[0], end-i, n, k, p.c.RowStride, startStride, aStride, aStep, bStep)
+			ahead, aheadLen := &zeros[0], 0
+			if next != nil {
+				lo, hi := t*k/tiles*p.nr, (t+1)*k/tiles*p.nr
+				ahead, aheadLen = &next[lo], hi-lo
+			}
+			tile(p.impl, c, start, &a[at], &b[0], end-i, n, k, p.c.RowStride, startStride, aStride, aStep, bStep, ahead, aheadLen)
 		}
 	}
 }

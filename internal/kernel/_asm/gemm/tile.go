@@ -21,6 +21,10 @@ var (
 	cStride, startStride = R12, R15
 	count                = R10
 
+	// What is fetched for later calls: runs of 128 bytes.
+	fetch, fetchStep = start, startStride
+	fetches          = R14
+
 	// Free until the loops begin.
 	rows, cols = aHigh, b
 )
@@ -45,11 +49,13 @@ func (v variant) name() string {
 // and vectors: all its sums stay in registers, and each of them is one chain
 // of fused multiply-adds in the order of k, whichever loop computes it.
 func tile(s set) {
-	TEXT("tile"+s.name, attr.NOSPLIT, "func(c, start, a, b *float32, rows, cols, k, cStride, startStride, aStride, aStep, bStep int)")
+	TEXT("tile"+s.name, attr.NOSPLIT, "func(c, start, a, b *float32, rows, cols, k, cStride, startStride, aStride, aStep, bStep int, ahead *float32, aheadLen int)")
 	Doc(
 		fmt.Sprintf("tile%s computes a tile of C = start + A·B of rows (1 to %d) rows and cols (1 to %d) columns.", s.name, s.rows, 2*s.lanes),
 		"Element (i, j) of C is c[i*cStride+j], of start start[i*startStride+j], (i, k) of A",
 		"a[i*aStride+k*aStep], (k, j) of B b[k*bStep+j]. Nothing outside the tile is read or written.",
+		"For later calls it fetches the rows of C below the tile to the caches, and from ahead on up to",
+		"aheadLen floats, unless these are too many or too few.",
 	)
 	Pragma("noescape")
 
@@ -122,13 +128,6 @@ func tile(s set) {
 
 func (v variant) loop() {
 	acc := func(i, n int) VecPhysical { return v.vec(i*v.vecs + n) }
-	bVec := func(n int) VecPhysical { return v.vec(v.set.rows*2 + n) }
-	factor := func(i int) VecPhysical {
-		if v.lanes == 8 {
-			return Y14
-		}
-		return v.vec(30 + i%2)
-	}
 
 	Label(v.name())
 	Load(Param("b"), b)
@@ -146,39 +145,28 @@ func (v variant) loop() {
 	}
 	TESTQ(count, count)
 	JZ(LabelRef(v.name() + "store"))
-	Comment("Fetch the tile below for the next call.")
-	CMPQ(count, Imm(64))
-	JL(LabelRef(v.name() + "loop"))
-	MOVQ(c, start)
-	for range v.rows {
-		ADDQ(cStride, start)
+	if v.vecs == 2 {
+		Comment("While the first sums are made, fetch the tile below for the next call.")
+		CMPQ(count, Imm(64))
+		JL(LabelRef(v.name() + "loop"))
+		IMUL3Q(Imm(uint64(v.rows)), cStride, fetch)
+		ADDQ(c, fetch)
+		MOVQ(cStride, fetchStep)
+		MOVQ(U32(v.rows), fetches)
+		SUBQ(fetches, count)
+		v.steps("below", fetches, true)
+		Comment("And what the caller knows to be needed.")
+		Load(Param("aheadLen"), fetches)
+		SHRQ(Imm(5), fetches)
+		JZ(LabelRef(v.name() + "loop"))
+		CMPQ(fetches, count)
+		JGE(LabelRef(v.name() + "loop"))
+		Load(Param("ahead"), fetch)
+		MOVQ(U32(128), fetchStep)
+		SUBQ(fetches, count)
+		v.steps("ahead", fetches, true)
 	}
-	for i := range v.rows {
-		for n := 0; n < v.vecs*v.lanes*4; n += 64 {
-			PREFETCHT0(Mem{Base: start, Disp: n})
-		}
-		if i < v.rows-1 {
-			ADDQ(cStride, start)
-		}
-	}
-	Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []Op{Imm(32)}})
-	Label(v.name() + "loop")
-	for n := range v.vecs {
-		v.load(v.at(b, n), bVec(n), n)
-	}
-	for i := range v.rows {
-		VBROADCASTSS(aElement(i), factor(i))
-		for n := range v.vecs {
-			VFMADD231PS(bVec(n), factor(i), acc(i, n))
-		}
-	}
-	ADDQ(bStep, b)
-	ADDQ(aStep, aLow)
-	if v.rows > 7 {
-		ADDQ(aStep, aHigh)
-	}
-	DECQ(count)
-	JNZ(LabelRef(v.name() + "loop"))
+	v.steps("loop", count, false)
 
 	Label(v.name() + "store")
 	for i := range v.rows {
@@ -191,6 +179,41 @@ func (v variant) loop() {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// steps makes n steps of the sums. If fetching, each also fetches 128 bytes.
+func (v variant) steps(label string, n Register, fetching bool) {
+	acc := func(i, n int) VecPhysical { return v.vec(i*v.vecs + n) }
+	bVec := func(n int) VecPhysical { return v.vec(v.set.rows*2 + n) }
+	factor := func(i int) VecPhysical {
+		if v.lanes == 8 {
+			return Y14
+		}
+		return v.vec(30 + i%2)
+	}
+	Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []Op{Imm(32)}})
+	Label(v.name() + label)
+	for n := range v.vecs {
+		v.load(v.at(b, n), bVec(n), n)
+	}
+	for i := range v.rows {
+		VBROADCASTSS(aElement(i), factor(i))
+		for n := range v.vecs {
+			VFMADD231PS(bVec(n), factor(i), acc(i, n))
+		}
+	}
+	if fetching {
+		PREFETCHT0(Mem{Base: fetch})
+		PREFETCHT0(Mem{Base: fetch, Disp: 64})
+		ADDQ(fetchStep, fetch)
+	}
+	ADDQ(bStep, b)
+	ADDQ(aStep, aLow)
+	if v.rows > 7 {
+		ADDQ(aStep, aHigh)
+	}
+	DECQ(n)
+	JNZ(LabelRef(v.name() + label))
 }
 
 // at returns the address of vector n of the row at p.
