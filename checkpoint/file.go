@@ -53,12 +53,12 @@ func LoadHeader(path string) (*Header, error) {
 func open(path string) (*os.File, int64, error) {
 	r, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, format.PathError(path, err)
 	}
 	st, err := r.Stat()
 	if err != nil {
 		r.Close()
-		return nil, 0, err
+		return nil, 0, format.PathError(path, err)
 	}
 	return r, st.Size(), nil
 }

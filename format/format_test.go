@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -292,5 +293,33 @@ func TestWriteFileFull(t *testing.T) {
 	}
 	if mode("/dev/full").IsRegular() {
 		t.Error("the device was replaced")
+	}
+}
+
+// Writers of one folder share the names of their temporary files; none may
+// remove what another has just created.
+func TestWriteFileConcurrently(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range 100 {
+				path := filepath.Join(dir, fmt.Sprintf("%d-%d", w, i))
+				err := WriteFile(path, func(o io.Writer) error { _, err := o.Write([]byte(path)); return err })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if b, err := os.ReadFile(path); err != nil || string(b) != path {
+					t.Errorf("%s holds %q, %v", path, b, err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if left, _ := filepath.Glob(filepath.Join(dir, ".heed*")); len(left) > 0 {
+		t.Errorf("temporary files are left: %v", left)
 	}
 }

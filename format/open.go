@@ -116,6 +116,10 @@ func gzipError(name string, err error) error {
 	return Invalidf(name, 0, "gzip stream is damaged: %w", err)
 }
 
+// PathError returns an error of package os in the form of this package, under
+// the name that the user gave: "p.fa: no such file".
+func PathError(path string, err error) error { return pathError(path, err) }
+
 // pathError puts the path the user gave in the place of the operation and the
 // path that package os reports.
 func pathError(path string, err error) error {

@@ -40,10 +40,15 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 	if err != nil {
 		return writeError(path, err)
 	}
-	// After the rename there is nothing left to remove and both calls fail
-	// quietly; before it, on any way out (a panic of write too), they clean up.
-	defer os.Remove(f.Name())
-	defer f.Close()
+	// On any way out but the last (a panic of write too), clean up. After the
+	// rename the temporary name may already be another writer's.
+	renamed := false
+	defer func() {
+		f.Close()
+		if !renamed {
+			os.Remove(f.Name())
+		}
+	}()
 	if mode != 0 {
 		if err := f.Chmod(mode); err != nil {
 			return writeError(path, err)
@@ -61,6 +66,7 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 	if err := os.Rename(f.Name(), target); err != nil {
 		return writeError(path, err)
 	}
+	renamed = true
 	return nil
 }
 

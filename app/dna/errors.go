@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"heed/format"
@@ -66,15 +65,4 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 func badInput(err error) bool {
 	return errors.Is(err, format.ErrInvalid) || errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrTooLarge)
-}
-
-// inputError gives the error of a file that cannot be opened the form of those
-// of format.Open.
-func inputError(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, opened := format.Open(path); opened != nil {
-			return opened
-		}
-	}
-	return err
 }

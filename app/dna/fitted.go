@@ -159,7 +159,7 @@ func (f *Fitted) Save(path string) error {
 func Load(path string) (*Fitted, error) {
 	file, err := checkpoint.Load(path)
 	if err != nil {
-		return nil, inputError(path, err)
+		return nil, err
 	}
 	info, err := file.Info(sequence.Architecture)
 	if err != nil {
