@@ -10,9 +10,10 @@ func QuickstartCommand(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "quickstart",
 		Short: "Train, test and explain a promoter model on data that comes with heed",
-		Long: `Train a small transformer on 106 sequences of E. coli that are part of the
-program, test it by leave-one-out beside simple baselines and published results,
-train a final model, and write a report that shows what it looked at.
+		Long: `Train small transformers on 106 sequences of E. coli that are part of the
+program, test them by ten-fold cross-validation beside simple baselines and
+published results, train a final model, and write a report that shows what it
+looked at.
 
 The folder gets report.html, model.safetensors, metrics.json, predictions.tsv,
 explain.tsv and tracks.tsv. The same seed gives the same numbers.`,

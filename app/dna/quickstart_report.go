@@ -61,9 +61,6 @@ func (r *quickstartResult) n() int { return r.Results[0].N }
 
 // protocol names the split.
 func (r *quickstartResult) protocol() string {
-	if r.Job.Split.Leave {
-		return "leave-one-out"
-	}
 	return fmt.Sprintf("%d-fold cross-validation", r.Folds)
 }
 
@@ -134,8 +131,8 @@ func (q *Quickstart) report(r *quickstartResult) (*report.Report, error) {
 	model := r.Model.Config.Model
 	p := &report.Report{
 		Title: "Promoters of E. coli: what a small transformer learns",
-		Lead: fmt.Sprintf("A transformer with %d layers, %d heads and a [CLS] token was trained on %d sequences and tested by %s, beside simple baselines on the same folds and published results: it makes %d errors of %d (%s %%, 95 %% interval %s %%). A final model, %d such transformers of different seeds trained on all sequences and averaged, is explained below; no score is claimed for it.",
-			model.Layers, model.Heads, r.n(), r.protocol(), ours.Errors, r.n(), rate, interval, len(r.Model.Members)),
+		Lead: fmt.Sprintf("%d transformers with %d layers, %d heads and a [CLS] token, alike but for their seeds and averaged, were trained on %d sequences and tested by %s, beside simple baselines on the same folds and published results: %d errors of %d (%s %%, 95 %% interval %s %%). A final model of the same kind, trained on all sequences, is explained below; no score is claimed for it.",
+			len(r.Model.Members), model.Layers, model.Heads, r.n(), r.protocol(), ours.Errors, r.n(), rate, interval),
 		Footer: "heed " + q.Version,
 	}
 	score, err := r.scoreSection()
@@ -172,8 +169,8 @@ func (r *quickstartResult) scoreSection() (*report.Section, error) {
 		Caption: fmt.Sprintf("Errors of %d sequences", r.n()),
 		Columns: []report.Column{{Name: "method"}, {Name: "from"}, {Name: "errors", Numeric: true}, {Name: "%, 95 % interval", Numeric: true}, {Name: "MCC", Numeric: true}, {Name: "AUROC", Numeric: true}, {Name: "errors, related together", Numeric: true}},
 		Notes: []string{
-			"Floors and ours: measured in this run on the same folds, by " + r.protocol() + ". Published: Towell, Shavlik & Noordewier, AAAI-90, pp. 861-866, by leave-one-out on the same sequences. KBANN starts from rules that biologists wrote, O'Neill is such rules alone; back-propagation is the same network without them.",
-			"Intervals after Wilson (1927); they overlap widely at this number of sequences. Always one class: the share of the rarer class; strictly, leave-one-out would make it wrong every time, because the class of the sequence left out is then the rarer one.",
+			"Floors and ours: measured in this run on the same folds, by " + r.protocol() + ". Published: Towell, Shavlik & Noordewier, AAAI-90, pp. 861-866, by leave-one-out on the same sequences, which trains on a few more of them. KBANN starts from rules that biologists wrote, O'Neill is such rules alone; back-propagation is the same network without them.",
+			"Intervals after Wilson (1927); they overlap widely at this number of sequences.",
 			fmt.Sprintf("Related together: %d folds that never divide sequences which share %d letters. %s See below why this is the more honest number.", relatedFolds, data.KMer, r.overlap()),
 		},
 	}
@@ -203,7 +200,7 @@ func (r *quickstartResult) scoreSection() (*report.Section, error) {
 		tiles, table,
 		report.Figure{Name: "errors", Alt: "Error rates with intervals of floors, published methods and the transformer", SVG: chart.SVG(), Caption: "The same table as bars, the number of errors at the right."},
 		report.Row{
-			{Name: "roc", Alt: "ROC curves of the transformer and the baselines", SVG: roc.SVG(), Caption: "Pooled predictions on the sequences left out."},
+			{Name: "roc", Alt: "ROC curves of the transformer and the baselines", SVG: roc.SVG(), Caption: "Predictions on the sequences not trained on, pooled over the folds."},
 			{Name: "confusion", Alt: "Confusion matrix of the transformer", SVG: confusion.SVG(), Caption: "Rows are true classes, at threshold 0.5."},
 		},
 	}}, nil
@@ -278,8 +275,8 @@ func (r *quickstartResult) trainingSection() (*report.Section, error) {
 	})
 	c := r.Job.Fit
 	return &report.Section{Title: "Training", Blocks: []report.Block{
-		report.Figure{Name: "training", Alt: "Training loss over steps", SVG: f.SVG(), Data: numbers, Caption: "With dropout and augmentation, on the training sequences. Every fold runs all epochs: with one sequence left out there is none to stop by."},
-		report.Text(fmt.Sprintf("Convolutional stem of width %v, then %d pre-norm encoder layers of width %d with %d heads, feed-forward width %d, learned positions, dropout %v; AdamW at a peak rate of %v with decay %v, batches of %d, %d epochs; sequences shifted by up to %d letters and %.0f %% of the letters changed in training.",
+		report.Figure{Name: "training", Alt: "Training loss over steps", SVG: f.SVG(), Data: numbers, Caption: "With dropout and augmentation, on the training sequences, of the first member of each ensemble. Every fit runs all epochs: there are too few sequences to hold some out to stop by."},
+		report.Text(fmt.Sprintf("Each member: convolutional stem of width %v, then %d pre-norm encoder layers of width %d with %d heads, feed-forward width %d, learned positions, dropout %v; AdamW at a peak rate of %v with decay %v, batches of %d, %d epochs; sequences shifted by up to %d letters and %.0f %% of the letters changed in training.",
 			c.Model.Stem, c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN, c.Model.Dropout, c.Train.Rate, c.Train.Decay, c.Train.Batch, c.Train.Epochs, c.Augment.Shift, 100*c.Augment.Mutate)),
 	}}, err
 }
@@ -287,7 +284,7 @@ func (r *quickstartResult) trainingSection() (*report.Section, error) {
 // caveats says what the numbers are not.
 func (r *quickstartResult) caveats() report.Section {
 	return report.Section{Title: "What these numbers are not", Blocks: []report.Block{
-		report.Notice{Warning: true, Text: fmt.Sprintf("%s Most sequences without a promoter are overlapping windows of one fragment. When one of them is left out, its neighbours stay in training, and a method that remembers is rewarded. All published numbers on this set have the same flaw. With related sequences kept together (%d folds), the transformer makes %d errors of %d, the best simple baseline %d.",
+		report.Notice{Warning: true, Text: fmt.Sprintf("%s Most sequences without a promoter are overlapping windows of one fragment. When one of them is tested, its neighbours are in training, and a method that remembers is rewarded. All published numbers on this set have the same flaw. With related sequences kept together (%d folds), the transformer makes %d errors of %d, the best simple baseline %d.",
 			r.overlap(), relatedFolds, r.Related[0].Errors, r.Related[0].N, r.bestRelated())},
 		report.Text(fmt.Sprintf(`%d sequences are few: one error more or less is %.1f %%, and another seed gives another number of errors. The classes are balanced here; in a genome promoters are rare, and most hits of such a model would be false.
 

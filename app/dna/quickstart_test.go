@@ -43,7 +43,7 @@ func TestQuickstartTwice(t *testing.T) {
 		var clock int64
 		q := Quickstart{
 			Out: dir, Seed: 3, Cores: cores, Version: "v0", Command: []string{"quickstart"},
-			shrink: smallest, folds: 3, members: 1, baselines: "none", now: func() time.Time { clock++; return time.Unix(clock, 0) },
+			shrink: smallest, folds: 3, baselines: "none", now: func() time.Time { clock++; return time.Unix(clock, 0) },
 		}
 		var b strings.Builder
 		var told strings.Builder
@@ -88,6 +88,7 @@ func TestQuickstartTwice(t *testing.T) {
 
 func smallest(c *Config) {
 	c.Train.Epochs, c.Model.Dim, c.Model.Heads, c.Model.FFN, c.Model.Stem = 2, 4, 2, 4, []int{3}
+	c.Ensemble = 2
 }
 
 // cores removes the line of the report that says on how many cores it ran.
