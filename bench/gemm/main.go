@@ -152,7 +152,7 @@ func choosePeer(program string, threads int) (*peer, error) {
 // table races all shapes against p and prints one line for each.
 func table(p *peer, threads int, filter *regexp.Regexp, rounds int, budget time.Duration) error {
 	runtime.GOMAXPROCS(threads)
-	works := make([]kernel.Work, threads)
+	workers := kernel.NewWorkers(threads)
 	time := "processor time"
 	if threads > 1 {
 		time = "elapsed time"
@@ -165,7 +165,7 @@ func table(p *peer, threads int, filter *regexp.Regexp, rounds int, budget time.
 		if !filter.MatchString(s.String()) {
 			continue
 		}
-		ours, theirs, err := rival(works, p, s, rounds, budget)
+		ours, theirs, err := rival(workers, threads, p, s, rounds, budget)
 		if err != nil {
 			return err
 		}
@@ -185,14 +185,14 @@ func table(p *peer, threads int, filter *regexp.Regexp, rounds int, budget time.
 }
 
 // rival returns the nanoseconds per product of every group of every round.
-func rival(works []kernel.Work, p *peer, s shape, rounds int, budget time.Duration) (ours, theirs [][]float64, err error) {
+func rival(workers *kernel.Workers, threads int, p *peer, s shape, rounds int, budget time.Duration) (ours, theirs [][]float64, err error) {
 	c, a, b := operands(s)
 	group := func(inner int) float64 {
-		start := now(len(works))
+		start := now(threads)
 		for range inner {
-			kernel.MulParallel(works, c, a, b, nil, false)
+			kernel.MulParallel(workers, c, a, b, nil, false)
 		}
-		return (now(len(works)) - start) / float64(inner)
+		return (now(threads) - start) / float64(inner)
 	}
 	group(1)
 	once := min(group(1), group(1))
@@ -210,7 +210,7 @@ func rival(works []kernel.Work, p *peer, s shape, rounds int, budget time.Durati
 			return nil, nil, fmt.Errorf("%v: %w", s, err)
 		}
 		theirs = append(theirs, t)
-		if len(works) > 1 {
+		if threads > 1 {
 			// OpenBLAS's idle threads spin for a while.
 			time.Sleep(60 * time.Millisecond)
 		}

@@ -1,6 +1,10 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+
+	"heed/internal/par"
+)
 
 // Mul computes the matrix product C = A·B, or C += A·B if add is set, for a of
 // (M, K), b of (K, N) and c of (M, N), whose columns must be adjacent
@@ -28,20 +32,34 @@ func MulBias(w *Work, c, a, b View, bias []float32) {
 	mul(w, nil, c, a, b, bias, false)
 }
 
-// MulParallel computes what [MulBias] computes, or [Mul] with add set, on up
-// to len(works) cores, which must be at least one. The bits of the result are
-// the same for any number of them.
-func MulParallel(works []Work, c, a, b View, bias []float32, add bool) {
+// Workers is what [MulParallel] keeps from one call to the next. It serves one
+// call at a time.
+type Workers struct {
+	works []Work
+	pool  par.Pool
+}
+
+// NewWorkers returns workers for up to n cores. It panics if n is not positive.
+func NewWorkers(n int) *Workers {
+	if n < 1 {
+		panic(fmt.Sprintf("kernel.NewWorkers: %d workers", n))
+	}
+	return &Workers{works: make([]Work, n)}
+}
+
+// MulParallel computes what [MulBias] computes, or [Mul] with add set, on the
+// cores of w. The bits of the result are the same for any number of them.
+func MulParallel(w *Workers, c, a, b View, bias []float32, add bool) {
 	checkMul(c, a, b)
 	checkBias(c, bias)
 	if bias != nil && add {
 		panic("kernel.MulParallel: both a bias and add")
 	}
-	if len(works) == 1 || c.Rows*c.Cols*a.Cols < minParallel {
-		mul(&works[0], nil, c, a, b, bias, add)
-		return
+	one := &w.works[0]
+	if len(w.works) == 1 || c.Rows*c.Cols*a.Cols < minParallel {
+		w = nil
 	}
-	mul(&works[0], works, c, a, b, bias, add)
+	mul(one, w, c, a, b, bias, add)
 }
 
 // minParallel is the number of multiplications from which a second core
@@ -72,14 +90,15 @@ func checkBias(c View, bias []float32) {
 	}
 }
 
-// mul is MulParallel without the checks. It runs on one core if works is nil.
-func mul(w *Work, works []Work, c, a, b View, bias []float32, add bool) {
+// mul is MulParallel without the checks. It runs on one core, with
+// the scratch space one, if w is nil.
+func mul(one *Work, w *Workers, c, a, b View, bias []float32, add bool) {
 	switch {
 	case c.Rows == 0 || c.Cols == 0:
 	case active == Generic || a.Cols == 0:
 		mulGeneric(c, a, b, bias, add)
 	default:
-		mulTiled(w, works, c, a, b, bias, add)
+		mulTiled(one, w, c, a, b, bias, add)
 	}
 }
 

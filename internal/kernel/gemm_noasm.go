@@ -2,6 +2,6 @@
 
 package kernel
 
-func mulTiled(w *Work, works []Work, c, a, b View, bias []float32, add bool) {
+func mulTiled(one *Work, w *Workers, c, a, b View, bias []float32, add bool) {
 	mulGeneric(c, a, b, bias, add)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -170,7 +171,7 @@ func testMul(t *testing.T, r *rand.Rand, m, n, k, layoutA, layoutB, mode int) {
 			got := c.clone()
 			switch {
 			case cores > 0: // past the size from which Mul uses them
-				mul(new(Work), make([]Work, cores), got.View, a.View, b.View, bias, add)
+				mul(new(Work), NewWorkers(cores), got.View, a.View, b.View, bias, add)
 			case mode == 2:
 				MulBias(new(Work), got.View, a.View, b.View, bias)
 			default:
@@ -324,7 +325,7 @@ func TestMulPanics(t *testing.T) {
 		{func() { Mul(new(Work), m(3, 2).T(), m(2, 4), m(4, 3), false) }, "kernel.Mul: (2, 3) = (2, 4)·(4, 3), column stride 2"},
 		{func() { Mul(new(Work), m(2, 3), View{make([]float32, 7), 2, 4, 4, 1}, m(4, 3), false) }, "kernel: view (2, 4) reaches element 7 of 7"},
 		{func() { MulBias(new(Work), m(2, 3), m(2, 4), m(4, 3), make([]float32, 2)) }, "kernel.Mul: bias of 2 for 3 columns"},
-		{func() { MulParallel(make([]Work, 1), m(2, 3), m(2, 4), m(4, 3), make([]float32, 3), true) }, "kernel.MulParallel: both a bias and add"},
+		{func() { MulParallel(NewWorkers(1), m(2, 3), m(2, 4), m(4, 3), make([]float32, 3), true) }, "kernel.MulParallel: both a bias and add"},
 	} {
 		func() {
 			defer func() {
@@ -353,4 +354,27 @@ func FuzzMul(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, m, n, k, layoutA, layoutB, mode uint8) {
 		testMul(t, rand.New(rand.NewPCG(seed, 0)), int(m), int(n), int(k), int(layoutA)%5, int(layoutB)%5, int(mode)%3)
 	})
+}
+
+// A panic of one worker ends the others and reaches the caller, who can go on
+// to use the workers.
+func TestMulParallelRaisesPanics(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	const m, k, n = 130, 1024, 70
+	matrix := func(rows, cols int) View { return Matrix(make([]float32, rows*cols), rows, cols) }
+	c, a, b := matrix(m, n), matrix(m, k), matrix(k, n)
+	cut := b
+	cut.Data = b.Data[: k/2*n : k/2*n]
+	w := NewWorkers(2)
+	for range 5 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			mul(&w.works[0], w, c, a, cut, nil, false)
+		}()
+		MulParallel(w, c, a, b, nil, false)
+	}
 }

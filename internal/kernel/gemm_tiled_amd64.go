@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"runtime"
 	"sync/atomic"
 
 	"heed/internal/par"
@@ -38,26 +37,26 @@ type product struct {
 // zeros is what sums without a bias start from.
 var zeros [32]float32
 
-func mulTiled(w *Work, works []Work, c, a, b View, bias []float32, add bool) {
+func mulTiled(one *Work, w *Workers, c, a, b View, bias []float32, add bool) {
 	if b.Cols == 1 {
 		b.ColStride = 1
 	}
 	p := product{c: c, a: a, b: b, bias: bias, add: add, impl: active}
 	p.mr, p.nr = tileSize(p.impl)
-	if works != nil {
-		mulShared(p, works)
+	if w != nil {
+		mulShared(p, w)
 		return
 	}
 	m := c.Rows
 	blocks := parts(m, mcMax)
 	for t := range p.strips() {
 		s := p.strip(t)
-		packed := p.newPackedB(w, s)
+		packed := p.newPackedB(one, s)
 		if packed != nil {
 			p.packB(packed, s, 0, s.cols)
 		}
 		for i := range blocks {
-			p.block(w, packed, s, i*m/blocks, (i+1)*m/blocks, 0, s.cols)
+			p.block(one, packed, s, i*m/blocks, (i+1)*m/blocks, 0, s.cols)
 		}
 	}
 }
@@ -86,37 +85,48 @@ func parts(n, size int) int { return (n + size - 1) / size }
 
 // mulShared computes p on several cores, which pack each strip of B together
 // and then share the blocks of C. Cores that come late find less to do.
-func mulShared(p product, works []Work) {
+func mulShared(p product, w *Workers) {
 	type stage struct{ pack, mul tasks }
 	stages := make([]stage, p.strips())
 	var packed []float32
 	for t := range stages {
 		s := p.strip(t)
-		if x := p.newPackedB(&works[0], s); len(x) > len(packed) {
+		if x := p.newPackedB(&w.works[0], s); len(x) > len(packed) {
 			packed = x
 		}
 	}
 	m := p.c.Rows
-	tiles, want := parts(m, p.mr), 4*len(works)
+	tiles, want := parts(m, p.mr), 4*len(w.works)
 	rowTasks := max(parts(m, mcMax), min(want, tiles))
-	par.Do(len(works), len(works), func(worker, _ int) {
+	var broken atomic.Bool // a worker has panicked
+	w.pool.Do(len(w.works), len(w.works), func(worker, _ int) {
+		whole := false
+		defer func() {
+			if !whole {
+				broken.Store(true)
+			}
+		}()
 		for t := range stages {
 			s := p.strip(t)
 			panels := parts(s.cols, p.nr)
 			if packed != nil {
 				n := min(panels, want)
-				stages[t].pack.share(n, func(i int) {
+				stages[t].pack.share(n, &broken, func(i int) {
 					p.packB(packed, s, i*panels/n*p.nr, min((i+1)*panels/n*p.nr, s.cols))
 				})
 			}
 			colTasks := min(parts(want, rowTasks), panels)
-			stages[t].mul.share(rowTasks*colTasks, func(i int) {
+			stages[t].mul.share(rowTasks*colTasks, &broken, func(i int) {
 				i, j := i/colTasks, i%colTasks
 				// Whole tiles, of the sizes that they would have alone.
 				lo, hi := i*tiles/rowTasks*m/tiles, (i+1)*tiles/rowTasks*m/tiles
-				p.block(&works[worker], packed, s, lo, hi, j*panels/colTasks*p.nr, min((j+1)*panels/colTasks*p.nr, s.cols))
+				p.block(&w.works[worker], packed, s, lo, hi, j*panels/colTasks*p.nr, min((j+1)*panels/colTasks*p.nr, s.cols))
 			})
+			if broken.Load() {
+				break
+			}
 		}
+		whole = true
 	})
 }
 
@@ -124,9 +134,9 @@ func mulShared(p product, works []Work) {
 type tasks struct{ next, done atomic.Int64 }
 
 // share runs f for those of n tasks that no other goroutine has taken, and
-// returns when all n are done.
-func (t *tasks) share(n int, f func(i int)) {
-	for {
+// returns when all n are done, or another goroutine has broken off.
+func (t *tasks) share(n int, broken *atomic.Bool, f func(i int)) {
+	for !broken.Load() {
 		i := int(t.next.Add(1)) - 1
 		if i >= n {
 			break
@@ -134,9 +144,7 @@ func (t *tasks) share(n int, f func(i int)) {
 		f(i)
 		t.done.Add(1)
 	}
-	for int(t.done.Load()) < n {
-		runtime.Gosched()
-	}
+	par.Await(func() bool { return int(t.done.Load()) >= n || broken.Load() })
 }
 
 // newPackedB returns room for a strip of B in panels of p.nr columns, or nil
