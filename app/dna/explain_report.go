@@ -198,7 +198,7 @@ func (x *Explained) attentionBlocks() []report.Block {
 		}
 		rollouts.Options = append(rollouts.Options, report.Option{Name: e.Name, Figure: report.Figure{
 			Name: fileName("rollout", e.Name), Alt: "Rollout of attention and mutagenesis along " + e.Name, SVG: f.SVG(),
-			Caption: fmt.Sprintf("Rollout of the row that the classifier reads, beside mutagenesis. Spearman correlation %s, uniformity of the rollout %s. %s", decimal(e.Spearman), decimal(e.Uniformity), rolloutCaveat),
+			Caption: fmt.Sprintf("Rollout of the row that the classifier reads, beside mutagenesis. Spearman correlation %s, uniformity of the rollout %s. %s", decimal(e.Spearman), uniformity(e.Uniformity), rolloutCaveat),
 		}})
 		label := "unknown"
 		if e.Label >= 0 {
@@ -209,11 +209,19 @@ func (x *Explained) attentionBlocks() []report.Block {
 	if len(rollouts.Options) > 0 {
 		blocks = append(blocks, rollouts)
 	}
-	rho, uniformity := x.agreement()
-	if uniformity > explain.Uniform {
-		blocks = append(blocks, report.Notice{Warning: true, Text: fmt.Sprintf("The rollouts are next to uniform (mean uniformity %.3f, limit %.2f): they tell next to nothing about positions.", uniformity, explain.Uniform)})
+	rho, mean := x.agreement()
+	if mean > explain.Uniform {
+		blocks = append(blocks, report.Notice{Warning: true, Text: fmt.Sprintf("The rollouts are next to uniform (mean uniformity %.3f, limit %.2f): they tell next to nothing about positions.", mean, explain.Uniform)})
 	}
-	return append(blocks, report.Text(fmt.Sprintf("Over all %d sequences, the mean Spearman correlation of rollout and mutagenesis is %s, the mean uniformity %s.", len(x.Sequences), decimal(rho), decimal(uniformity))), table)
+	return append(blocks, report.Text(fmt.Sprintf("Over all %d sequences, the mean Spearman correlation of rollout and mutagenesis is %s, the mean uniformity %s.", len(x.Sequences), decimal(rho), decimal(mean))), table)
+}
+
+// uniformity writes a uniformity, with a warning where it deserves one.
+func uniformity(u float64) string {
+	if u > explain.Uniform {
+		return decimal(u) + " (next to uniform: it tells next to nothing about positions)"
+	}
+	return decimal(u)
 }
 
 // agreement returns the means of Spearman and Uniformity over the sequences
