@@ -3,6 +3,7 @@ package dna
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -184,7 +185,9 @@ func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model *
 		}
 		stop := false
 		if len(f.Valid) > 0 {
-			stop = f.evaluate(member, step, model, best)
+			if stop, err = f.evaluate(member, step, model, best); err != nil {
+				return f.cut(err, at, run, best)
+			}
 		}
 		if stop {
 			break
@@ -204,11 +207,14 @@ func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model *
 
 // evaluate compares an epoch with those before it and reports whether patience
 // has run out.
-func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, best *train.Best) (stop bool) {
+func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, best *train.Best) (stop bool, err error) {
 	one := *f.out
 	one.Members = []*sequence.Model{model}
 	probs := one.Probabilities(f.Data.seqs(f.Valid), f.cores())
 	value, loss := validMetric(one.Config.Metric, probs, f.Data.labels(f.Valid), f.Data.Positive)
+	if math.IsNaN(loss) {
+		return false, fmt.Errorf("train: step %d: %w on the validation part", step.N, train.ErrDiverged)
+	}
 	improved, stop := best.See(model, step.N, ranking(value, loss))
 	p := f.progress(member, "valid", step)
 	p.Loss, p.Metric, p.Best = loss, value, improved
@@ -217,7 +223,7 @@ func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, b
 	}
 	p.Done, p.Total = 0, 0
 	f.history = append(f.history, p)
-	return stop
+	return stop, nil
 }
 
 func (f *Fitting) progress(member int, stage string, s train.Step) Progress {
