@@ -27,6 +27,16 @@ var base = func() (t [256]uint8) {
 	return t
 }()
 
+// Nucleotide returns the number of a nucleotide in either case: 0 to 3 for A, C,
+// G and T or U, and -1 for any other letter. That of the complement is 3 less
+// the number.
+func Nucleotide(letter byte) int {
+	if b := base[letter]; b < 4 {
+		return int(b)
+	}
+	return -1
+}
+
 // kmers calls yield with every word of k letters of seq, 1 <= k <= 32, as a
 // number that is the same for a word and its reverse complement: the smaller of
 // the two with A C G T as the digits 0 1 2 3. Words with another letter are

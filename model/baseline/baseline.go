@@ -62,22 +62,6 @@ func check(seqs [][]byte, labels []int, classes int) error {
 	return nil
 }
 
-// code returns the number of a nucleotide, A C G T being 0 to 3, and -1 for any
-// other letter.
-func code(letter byte) int {
-	switch letter {
-	case 'A', 'a':
-		return 0
-	case 'C', 'c':
-		return 1
-	case 'G', 'g':
-		return 2
-	case 'T', 't', 'U', 'u':
-		return 3
-	}
-	return -1
-}
-
 // matrix returns n rows of the given width over one slice.
 func matrix(n, width int) [][]float64 {
 	values := make([]float64, n*width)

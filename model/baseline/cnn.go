@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"heed/autograd"
+	"heed/data"
 	"heed/internal/par"
 	"heed/nn"
 	"heed/tensor"
@@ -122,7 +123,7 @@ func Pack(seqs ...[]byte) *Batch {
 	b := &Batch{autograd.Input(make([]float32, 4*total), total, 4), autograd.Packed(lengths...)}
 	for i, s := range seqs {
 		for p, letter := range s {
-			if a := code(letter); a >= 0 {
+			if a := data.Nucleotide(letter); a >= 0 {
 				b.OneHot.Data[4*(b.Segments[i].Start+p)+a] = 1
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"heed/data"
 	"heed/metric"
 )
 
@@ -117,7 +118,7 @@ func (m *GC) Predict(seqs [][]byte) [][]float64 {
 func gcContent(seq []byte) (float64, bool) {
 	gc, known := 0, 0
 	for _, b := range seq {
-		switch code(b) {
+		switch data.Nucleotide(b) {
 		case 1, 2:
 			gc++
 			known++

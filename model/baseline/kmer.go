@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"heed/data"
+
 	"cmp"
 	"math"
 	"math/rand/v2"
@@ -128,7 +130,7 @@ func frequencies(seqs [][]byte) [][]float64 {
 		var places [MaxK + 1]float64
 		word, known := 0, 0 // the last letters as digits, and how many of them are known
 		for _, b := range seq {
-			d := code(b)
+			d := data.Nucleotide(b)
 			if d < 0 {
 				known = 0
 				continue

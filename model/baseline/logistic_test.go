@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"heed/data"
+
 	"math"
 	"runtime"
 	"slices"
@@ -102,7 +104,7 @@ func TestObjective(t *testing.T) {
 		y[i] = i % 4
 		rows[i] = i
 		for p, b := range s {
-			if a := code(b); a >= 0 {
+			if a := data.Nucleotide(b); a >= 0 {
 				full[i][4*p+a] = 1
 			}
 		}

@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"heed/data"
+
 	"fmt"
 	"math/rand/v2"
 )
@@ -80,7 +82,7 @@ func newOneHot(seqs [][]byte, length int) oneHot {
 		for p := range row {
 			row[p] = -1
 			if p < len(s) {
-				row[p] = int8(code(s[p]))
+				row[p] = int8(data.Nucleotide(s[p]))
 			}
 		}
 	}

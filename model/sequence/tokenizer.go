@@ -2,6 +2,8 @@ package sequence
 
 import (
 	"fmt"
+
+	"heed/data"
 )
 
 // Token ids that every tokenizer shares.
@@ -45,7 +47,7 @@ func (z Tokenizer) Encode(seq []byte) []int32 {
 	for i := range ids {
 		var id int32
 		for _, c := range seq[i : i+z.K] {
-			n := nucleotide(c)
+			n := int32(data.Nucleotide(c))
 			if n < 0 {
 				id = unknown
 				break
@@ -55,22 +57,6 @@ func (z Tokenizer) Encode(seq []byte) []int32 {
 		ids[i] = firstLetter + id
 	}
 	return ids
-}
-
-// nucleotide returns 0 to 3 for A, C, G, T or U in either case, and -1 for
-// every other letter.
-func nucleotide(c byte) int32 {
-	switch c {
-	case 'A', 'a':
-		return 0
-	case 'C', 'c':
-		return 1
-	case 'G', 'g':
-		return 2
-	case 'T', 't', 'U', 'u':
-		return 3
-	}
-	return -1
 }
 
 // ReverseComplement returns the ids of the reverse complement of a sequence
