@@ -169,7 +169,7 @@ func (r *quickstartResult) scoreSection() (*report.Section, error) {
 		Caption: fmt.Sprintf("Errors of %d sequences", r.n()),
 		Columns: []report.Column{{Name: "method"}, {Name: "from"}, {Name: "errors", Numeric: true}, {Name: "%, 95 % interval", Numeric: true}, {Name: "AUROC", Numeric: true}, {Name: "clustered", Numeric: true}},
 		Notes: []string{
-			"Floors and ours: measured in this run on the same folds, by " + r.protocol() + ". Published: Towell, Shavlik & Noordewier, AAAI-90, pp. 861-866, by leave-one-out on the same sequences, which trains on a few more of them. KBANN starts from rules that biologists wrote, O'Neill is such rules alone; back-propagation is the same network without them.",
+			"Floors and ours: measured in this run on the same folds, by " + r.protocol() + ". Published: Towell, Shavlik & Noordewier, AAAI-90, pp. 861-866, by leave-one-out on the same sequences, which trains on a few more of them. KBANN is a network that starts from the rules of biologists, back-propagation one without them; O'Neill is a method from the literature on promoters.",
 			"Intervals after Wilson (1927); they overlap widely at this number of sequences.",
 			fmt.Sprintf("Clustered: errors in %d folds that never divide sequences which share %d letters. %s See below why this is the more honest number.", relatedFolds, data.KMer, r.overlap()),
 		},
