@@ -238,7 +238,7 @@ func (p *product) wantPackA(cols int) bool {
 
 // packRun is how many k are packed for one tile before the next has its turn:
 // few, so that a row of a transposed A is read while its page is at hand.
-const packRun = 16
+const packRun = 128
 
 // packA copies the rows lo to hi of a strip's columns of A. Rows of adjacent
 // elements stay rows, other tiles become panels, tile floats apart. The strides
