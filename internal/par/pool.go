@@ -1,7 +1,6 @@
 package par
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,13 +134,13 @@ func Await(ready func() bool) {
 }
 
 // spin tells whether ready returns true within about a microsecond, after
-// which other goroutines have had their turn.
+// which others have had their turn.
 func spin(ready func() bool) bool {
 	for range 500 {
 		if ready() {
 			return true
 		}
 	}
-	runtime.Gosched()
+	yield()
 	return false
 }
