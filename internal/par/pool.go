@@ -124,12 +124,9 @@ func (j *job) run(worker int) {
 func (j *job) leave() { j.inside.Add(-1) }
 
 // Await returns when ready returns true, which another goroutine is about to
-// bring about. It spends up to a millisecond of processor time on being quick.
+// bring about. Until then it keeps its core busy unless anything else wants it.
 func Await(ready func() bool) {
-	for start := time.Now(); !spin(ready); {
-		if time.Since(start) > time.Millisecond {
-			time.Sleep(50 * time.Microsecond)
-		}
+	for !spin(ready) {
 	}
 }
 
