@@ -5,11 +5,10 @@
 // OpenBLAS; neither is linked into Heed.
 //
 // Both sides multiply the same shapes in turn, in short groups, so that
-// whatever else the machine does falls on both. With one thread the time is the
-// processor's, which does not count the time of other programs, and with more
-// threads the clock's. OpenBLAS runs with every one
-// of its sets of kernels that the machine can run, and the fastest set whose
-// results are right is the peer.
+// whatever else the machine does falls on both. The time is the clock's, or for
+// one thread and on demand the processor's, which does not count the time of
+// other programs. OpenBLAS runs with every one of its sets of kernels that the
+// machine can run, and the fastest set whose results are right is the peer.
 package main
 
 import (
@@ -74,6 +73,7 @@ func main() {
 	only := flag.String("only", "", "race only shapes that match this regular `expression`")
 	threads := flag.String("threads", "1 2", "numbers of threads")
 	budget := flag.Duration("budget", 8*time.Millisecond, "time of one group of products")
+	processor := flag.Bool("processor", false, "count processor time with one thread")
 	flag.Parse()
 	filter, err := regexp.Compile(*only)
 	if err != nil {
@@ -83,14 +83,14 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = race(dir, filter, strings.Fields(*threads), *rounds, *budget)
+	err = race(dir, filter, strings.Fields(*threads), *rounds, *budget, *processor)
 	os.RemoveAll(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func race(dir string, filter *regexp.Regexp, threads []string, rounds int, budget time.Duration) error {
+func race(dir string, filter *regexp.Regexp, threads []string, rounds int, budget time.Duration, processor bool) error {
 	program := filepath.Join(dir, "openblas")
 	if err := os.WriteFile(program+".c", source, 0o666); err != nil {
 		return err
@@ -103,7 +103,11 @@ func race(dir string, filter *regexp.Regexp, threads []string, rounds int, budge
 		if _, err := fmt.Sscan(t, &n); err != nil || n < 1 {
 			return fmt.Errorf("%q is not a number of threads", t)
 		}
-		p, err := choosePeer(program, n)
+		clock := int32(unix.CLOCK_MONOTONIC)
+		if processor && n == 1 {
+			clock = unix.CLOCK_PROCESS_CPUTIME_ID
+		}
+		p, err := choosePeer(program, n, clock)
 		if err != nil {
 			return err
 		}
@@ -116,11 +120,11 @@ func race(dir string, filter *regexp.Regexp, threads []string, rounds int, budge
 }
 
 // choosePeer returns the fastest OpenBLAS that computes right results.
-func choosePeer(program string, threads int) (*peer, error) {
+func choosePeer(program string, threads int, clock int32) (*peer, error) {
 	var best *peer
 	bestTime := 0.0
 	for _, core := range cores {
-		p, err := start(program, core, threads)
+		p, err := start(program, core, threads, clock)
 		if err != nil {
 			return nil, err
 		}
@@ -153,9 +157,9 @@ func choosePeer(program string, threads int) (*peer, error) {
 func table(p *peer, threads int, filter *regexp.Regexp, rounds int, budget time.Duration) error {
 	runtime.GOMAXPROCS(threads)
 	workers := kernel.NewWorkers(threads)
-	time := "processor time"
-	if threads > 1 {
-		time = "elapsed time"
+	time := "elapsed time"
+	if p.clock == unix.CLOCK_PROCESS_CPUTIME_ID {
+		time = "processor time"
 	}
 	fmt.Printf("\nHeed (%v) against OpenBLAS (OPENBLAS_CORETYPE=%q), threads: %d, %s. GFLOP/s are of the fastest group of\n"+
 		"%d rounds; the ratio is Heed's speed over OpenBLAS's, of the fastest groups and of the medians, and the\n"+
@@ -188,11 +192,11 @@ func table(p *peer, threads int, filter *regexp.Regexp, rounds int, budget time.
 func rival(workers *kernel.Workers, threads int, p *peer, s shape, rounds int, budget time.Duration) (ours, theirs [][]float64, err error) {
 	c, a, b := operands(s)
 	group := func(inner int) float64 {
-		start := now(threads)
+		start := now(p.clock)
 		for range inner {
 			kernel.MulParallel(workers, c, a, b, nil, false)
 		}
-		return (now(threads) - start) / float64(inner)
+		return (now(p.clock) - start) / float64(inner)
 	}
 	group(1)
 	once := min(group(1), group(1))
@@ -218,13 +222,8 @@ func rival(workers *kernel.Workers, threads int, p *peer, s shape, rounds int, b
 	return ours, theirs, nil
 }
 
-// now returns nanoseconds of the process's processor time for one thread, and
-// of the clock for more.
-func now(threads int) float64 {
-	clock := int32(unix.CLOCK_MONOTONIC)
-	if threads == 1 {
-		clock = unix.CLOCK_PROCESS_CPUTIME_ID
-	}
+// now returns the nanoseconds of a clock.
+func now(clock int32) float64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(clock, &t); err != nil {
 		log.Fatal(err)

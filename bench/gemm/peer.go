@@ -16,6 +16,7 @@ import (
 // A peer is a running process of openblas/openblas.c.
 type peer struct {
 	core, config string
+	clock        int32 // as clock_gettime numbers them
 	cmd          *exec.Cmd
 	in           io.WriteCloser
 	out          *bufio.Reader
@@ -23,8 +24,8 @@ type peer struct {
 
 // start runs program with the kernels of core. What the environment says
 // about OpenBLAS does not count.
-func start(program, core string, threads int) (*peer, error) {
-	p := &peer{core: core, cmd: exec.Command(program, strconv.Itoa(threads))}
+func start(program, core string, threads int, clock int32) (*peer, error) {
+	p := &peer{core: core, clock: clock, cmd: exec.Command(program, strconv.Itoa(threads), strconv.Itoa(int(clock)))}
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool {
 		return strings.HasPrefix(s, "OPENBLAS_") || strings.HasPrefix(s, "OMP_") || strings.HasPrefix(s, "GOTO_")
 	})

@@ -5,9 +5,9 @@
  * where FORM is NN, NT or TN, multiplies row-major matrices INNER times in each
  * of GROUPS groups, and answers with the largest error of 64 elements of the
  * product, relative to the sum of the magnitudes of their terms, and the
- * nanoseconds of every group: of processor time for one thread, of the clock
- * for more. The argument is the number of threads. At its start it prints what
- * OpenBLAS calls itself and the processor.
+ * nanoseconds of every group. The arguments are the number of threads and that
+ * of the clock. At its start it prints what OpenBLAS calls itself and the
+ * processor.
  */
 #include <cblas.h>
 #include <math.h>
@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-static int threads = 1;
+static int clock_id = CLOCK_MONOTONIC;
 
 static double now(void) {
 	struct timespec t;
-	clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+	clock_gettime(clock_id, &t);
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
@@ -57,10 +57,11 @@ static double error(const float *a, const float *b, const float *c, int ta, int 
 }
 
 int main(int argc, char **argv) {
-	if (argc > 1) {
-		threads = atoi(argv[1]);
+	if (argc != 3) {
+		return 2;
 	}
-	openblas_set_num_threads(threads);
+	openblas_set_num_threads(atoi(argv[1]));
+	clock_id = atoi(argv[2]);
 	printf("%s; kernels: %s\n", openblas_get_config(), openblas_get_corename());
 	fflush(stdout);
 	char form[3];
