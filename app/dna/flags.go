@@ -18,6 +18,7 @@ func fitFlags(fs *pflag.FlagSet, c *Config) {
 	fs.IntVar(&m.FFN, "ffn", m.FFN, "width of the feed-forward layers")
 	fs.Var((*widths)(&m.Stem), "stem", "kernel widths of convolutions before the encoder, as in 7,7, or none")
 	fs.StringVar(&m.Position, "position", m.Position, "learned, sinusoidal, rotary or relative")
+	fs.Float32Var(&m.PositionScale, "position-scale", m.PositionScale, "spread of learned positions at the start; 0 means 0.1, larger favours motifs at one place")
 	fs.StringVar(&m.Pooling, "pooling", m.Pooling, "cls or mean")
 	fs.IntVar(&m.Tokenizer.K, "kmer", m.Tokenizer.K, "letters in a token, 1 to 6; tokens overlap")
 	fs.Float32Var(&m.Dropout, "dropout", m.Dropout, "share of activations dropped in training")

@@ -57,6 +57,7 @@ func TestConfigValidate(t *testing.T) {
 		"stem kernel 256: want 1 to 255":                                func(c *Config) { c.Stem = []int{256} },
 		"classes 1: want 2 to 1000":                                     func(c *Config) { c.Classes = 1 },
 		"classes 1001: want 2 to 1000":                                  func(c *Config) { c.Classes = 1001 },
+		"position_scale -1: want 0 to 10":                               func(c *Config) { c.PositionScale = -1 },
 		"dropout 1: want 0 or more, less than 1":                        func(c *Config) { c.Dropout = 1 },
 		"dropout -0.1: want 0 or more, less than 1":                     func(c *Config) { c.Dropout = -0.1 },
 		"dropout NaN: want 0 or more, less than 1":                      func(c *Config) { c.Dropout = float32(math.NaN()) },
