@@ -69,10 +69,10 @@ func shapes() []shape {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gemm: ")
-	rounds := flag.Int("rounds", 15, "rounds per shape")
+	rounds := flag.Int("rounds", 6, "rounds per shape")
 	only := flag.String("only", "", "race only shapes that match this regular `expression`")
 	threads := flag.String("threads", "1 2", "numbers of threads")
-	budget := flag.Duration("budget", 8*time.Millisecond, "time of one group of products")
+	budget := flag.Duration("budget", 400*time.Millisecond, "time of one round of four groups of products on one side; short groups measure how fast threads wake")
 	processor := flag.Bool("processor", false, "count processor time with one thread")
 	flag.Parse()
 	filter, err := regexp.Compile(*only)
