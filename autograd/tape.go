@@ -8,7 +8,7 @@
 //
 //	t := &autograd.Tape{}
 //	y := autograd.Linear(t, x, w, b)
-//	loss := autograd.CrossEntropy(t, y, labels, len(labels))
+//	loss := autograd.CrossEntropy(t, y, targets, float32(len(targets)))
 //	t.Backward(loss)
 //	autograd.Gather(params, t) // p.Grad of every parameter
 //	t.Reset()

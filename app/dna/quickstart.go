@@ -30,7 +30,7 @@ const (
 	// explains itself differently with every seed; their mean does less so.
 	quickFolds   = 10
 	relatedFolds = 10
-	quickMembers = 5
+	quickMembers = 4
 )
 
 // uciMotifs are the two boxes of a bacterial promoter, at the positions where
@@ -85,15 +85,18 @@ type quickstartResult struct {
 	Time      time.Duration
 }
 
-// job returns what is to be computed. The configuration was chosen by ten-fold
-// cross-validation on this very data, which flatters the result somewhat.
+// job returns what is to be computed. The configuration was chosen by
+// cross-validation on this very data, which flatters the result somewhat, and
+// with an eye on the clustered folds: moving the sequences about (Augment.Shift)
+// lowers the errors of random folds, where overlapping windows of one gene stand
+// on both sides, and raises them where they do not. Positions that begin as
+// large as letters let the model find boxes that stand at one place.
 func (q *Quickstart) job(d *Dataset) *Job {
 	c := DefaultConfig(0)
-	c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN = 2, 32, 4, 64
-	c.Model.Stem, c.Model.Dropout = []int{11}, 0.1
-	c.Train.Epochs, c.Train.Batch, c.Train.Rate, c.Train.Decay = 30, 32, 5e-3, 0.05
+	c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN = 2, 32, 2, 64
+	c.Model.Stem, c.Model.Dropout, c.Model.PositionScale = []int{7, 7}, 0.1, 0.5
+	c.Train.Epochs, c.Train.Batch, c.Train.Rate, c.Train.Decay = 40, 16, 2e-3, 0.01
 	c.Train.Seed = q.Seed
-	c.Augment.Shift, c.Augment.Mutate = 2, 0.05
 	// The sequences are too few to hold some out to stop by: every fit runs all
 	// epochs and takes 0.5 for the threshold.
 	c.ValidShare, c.Patience, c.Threshold = 0, 0, 0.5
