@@ -95,7 +95,7 @@ func (q *Quickstart) job(d *Dataset) *Job {
 	c := DefaultConfig(0)
 	c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN = 2, 32, 2, 64
 	c.Model.Stem, c.Model.Dropout, c.Model.PositionScale = []int{7, 7}, 0.1, 0.5
-	c.Train.Epochs, c.Train.Batch, c.Train.Rate, c.Train.Decay = 40, 16, 2e-3, 0.01
+	c.Train.Epochs, c.Train.Batch, c.Train.Rate, c.Train.Decay = 40, 16, 4e-3, 0.01
 	c.Train.Seed = q.Seed
 	// The sequences are too few to hold some out to stop by: every fit runs all
 	// epochs and takes 0.5 for the threshold.
