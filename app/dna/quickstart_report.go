@@ -276,8 +276,8 @@ func (r *quickstartResult) trainingSection() (*report.Section, error) {
 	c := r.Job.Fit
 	return &report.Section{Title: "Training", Blocks: []report.Block{
 		report.Figure{Name: "training", Alt: "Training loss over steps", SVG: f.SVG(), Data: numbers, Caption: "With dropout and augmentation, on the training sequences, of the first member of each ensemble. Every fit runs all epochs: there are too few sequences to hold some out to stop by."},
-		report.Text(fmt.Sprintf("Each member: convolutional stem of width %v, then %d pre-norm encoder layers of width %d with %d heads, feed-forward width %d, learned positions, dropout %v; AdamW at a peak rate of %v with decay %v, batches of %d, %d epochs; sequences shifted by up to %d letters and %.0f %% of the letters changed in training.",
-			c.Model.Stem, c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN, c.Model.Dropout, c.Train.Rate, c.Train.Decay, c.Train.Batch, c.Train.Epochs, c.Augment.Shift, 100*c.Augment.Mutate)),
+		report.Text(fmt.Sprintf("Each member: residual convolutions of width %s, then %d pre-norm encoder layers of width %d with %d heads, feed-forward width %d, learned positions that begin with a spread of %v, dropout %v; AdamW at a peak rate of %v with decay %v, batches of %d, %d epochs; %.0f %% of the letters are changed in training.",
+			strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Model.Stem), " ", " and "), "[]"), c.Model.Layers, c.Model.Dim, c.Model.Heads, c.Model.FFN, c.Model.PositionScale, c.Model.Dropout, c.Train.Rate, c.Train.Decay, c.Train.Batch, c.Train.Epochs, 100*c.Augment.Mutate)),
 	}}, err
 }
 
