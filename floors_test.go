@@ -38,7 +38,6 @@ var modules = map[string]string{
 	"gonum.org/v1/gonum":              "optimiser of the logistic floors, quantiles",
 	"gonum.org/v1/plot":               "figures",
 	"golang.org/x/image":              "outlines of letters for logos",
-	"golang.org/x/term":               "is the output a terminal",
 	"github.com/rogpeppe/go-internal": "testscript, in tests",
 	"github.com/google/go-cmp":        "differences, in tests",
 }
