@@ -63,10 +63,19 @@ type Tape struct {
 	NoGrad bool
 	// Rand is the source of dropout masks; nil switches dropout off.
 	Rand *rand.Rand
+	// Frozen makes parameters constants: they get no gradient, and the passes
+	// that compute one are saved. It is for explaining, where the gradients of
+	// Vars that were kept or watched are wanted and no others.
+	Frozen bool
 	// Probe sees intermediate values: hidden states as [Watch] names them and
 	// the weights of every named attention, shape (segments, heads, queries,
 	// keys), which are materialised only while Probe is set. Their gradients
 	// are valid after Backward.
+	//
+	// A probe may write to v.Data: everything that follows in the pass computes
+	// with what it wrote, and the gradient of v is that at the new value. This
+	// is an intervention: operations before v know nothing of it, and gradients
+	// that flow back beyond v mean nothing.
 	Probe func(name string, v *Var)
 	// Cores lets a single operation use several cores, for one large input;
 	// 0 stands for 1. Results do not depend on it.
@@ -156,7 +165,7 @@ func (t *Tape) Watch(name string, v *Var) {
 
 // Wants reports whether v takes part in the gradient of this pass.
 func (t *Tape) Wants(v *Var) bool {
-	return v != nil && !t.NoGrad && (v.needs || v.Trainable)
+	return v != nil && !t.NoGrad && (v.needs || v.Trainable && !t.Frozen)
 }
 
 // Grad returns the gradient of v on this tape after Backward: of a parameter,

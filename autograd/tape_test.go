@@ -206,3 +206,39 @@ func TestTiedWeights(t *testing.T) {
 	kernel.Add(want, two.Grad(copied))
 	near(t, "tied gradient", want, tape.Grad(table), 1e-6)
 }
+
+// What a probe writes is what the rest of the pass computes with, and the
+// gradient of what it wrote into is that at the new value.
+func TestProbeIntervenes(t *testing.T) {
+	w := Param(1, 1)
+	w.Data[0] = 3
+	tape := &Tape{Probe: func(name string, v *Var) { v.Data[0] = 5 }}
+	x := Linear(tape, Input([]float32{2}, 1, 1), w, nil)
+	tape.Watch("x", x)
+	y := Mul(tape, x, x)
+	if y.Data[0] != 25 {
+		t.Errorf("%v after the intervention, want 25", y.Data[0])
+	}
+	tape.Backward(y)
+	if g := tape.Grad(x); g[0] != 10 {
+		t.Errorf("gradient %v, want 10", g)
+	}
+}
+
+// On a frozen tape parameters are constants, and what was kept has its gradient
+// all the same.
+func TestFrozen(t *testing.T) {
+	w := Param(1, 1)
+	w.Data[0] = 3
+	tape := &Tape{Frozen: true}
+	x := Linear(tape, Input([]float32{2}, 1, 1), w, nil)
+	tape.Keep(x)
+	y := Linear(tape, x, w, nil)
+	tape.Backward(y)
+	if g := tape.Grad(w); g != nil {
+		t.Errorf("gradient %v of a parameter on a frozen tape", g)
+	}
+	if g := tape.Grad(x); len(g) != 1 || g[0] != 3 {
+		t.Errorf("gradient %v of what was kept, want 3", g)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"heed/autograd"
-	"heed/nn"
 )
 
 // randomLayers returns n layers of row-stochastic weights, softmax of logits
@@ -154,62 +153,4 @@ func TestUniformity(t *testing.T) {
 			t.Errorf("Uniformity(%v) = %v, want %v", c.w, got, c.want)
 		}
 	}
-}
-
-// TestAttention collects two layers and checks what was collected against the
-// output of the second one.
-func TestAttention(t *testing.T) {
-	const dim, heads, length = 8, 2, 5
-	r := rand.New(rand.NewPCG(5, 6))
-	a, b := nn.NewMultiHeadAttention(dim, heads, r), nn.NewMultiHeadAttention(dim, heads, r)
-	a.Name, b.Name = "layers.0.attention", "layers.1.attention"
-	x := make([]float32, length*dim)
-	for i := range x {
-		x[i] = float32(r.NormFloat64())
-	}
-	var values, out *autograd.Var
-	layers := Attention(func(t *autograd.Tape) {
-		s := autograd.Packed(length)
-		h := a.Mix(t, autograd.Input(x, length, dim), s)
-		t.Watch("layers.0.output", h)
-		values = b.Value.Forward(t, h)
-		out = b.Mix(t, h, s)
-	})
-	if len(layers) != 2 || layers[0].Name != "layers.0.attention.weights" || layers[1].Name != "layers.1.attention.weights" {
-		t.Fatalf("layers %+v", layers)
-	}
-	for _, l := range layers {
-		if l.Heads != heads || l.Length != length || len(l.Weights) != heads*length*length {
-			t.Fatalf("%s: %d heads, length %d, %d weights", l.Name, l.Heads, l.Length, len(l.Weights))
-		}
-	}
-	mixed := make([]float32, length*dim)
-	for i := range length {
-		for c := range dim {
-			h := c / (dim / heads)
-			for j := range length {
-				mixed[i*dim+c] += layers[1].Weights[(h*length+i)*length+j] * values.Data[j*dim+c]
-			}
-		}
-	}
-	want := b.Out.Forward(&autograd.Tape{NoGrad: true}, autograd.Input(mixed, length, dim))
-	for i, y := range out.Data {
-		if math.Abs(float64(y-want.Data[i])) > 1e-5 {
-			t.Fatalf("output %d is %v, the weights give %v", i, y, want.Data[i])
-		}
-	}
-}
-
-func TestAttentionOfTwoSequences(t *testing.T) {
-	a := nn.NewMultiHeadAttention(4, 1, rand.New(rand.NewPCG(1, 1)))
-	a.Name = "a"
-	defer func() {
-		const want = "explain.Attention of one sequence: shape (2, 1, 3, 3), want (1, *, 3, 3)"
-		if err, _ := recover().(error); err == nil || err.Error() != want {
-			t.Errorf("panic %v, want %q", err, want)
-		}
-	}()
-	Attention(func(t *autograd.Tape) {
-		a.Mix(t, autograd.Input(make([]float32, 24), 6, 4), autograd.Packed(3, 3))
-	})
 }

@@ -23,7 +23,10 @@ type MultiHeadAttention struct {
 	Heads   int
 	Rotary  []float32 // frequencies of rotary positions; nil for none
 	Dropout float32   // of the weights
-	Name    string    // what a probe sees: Name.weights
+	// Name is the beginning of what a probe sees: Name.weights (segments, H, Lq,
+	// Lk), and Name.heads (T, D), the outputs of the heads side by side before
+	// Out.
+	Name string
 }
 
 // NewMultiHeadAttention returns self-attention of the given width.
@@ -45,6 +48,9 @@ func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd
 	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
 		Name: a.Name, Heads: a.Heads, Query: s, Relative: a.Relative, Dropout: a.Dropout,
 	})
+	if t.Probe != nil && a.Name != "" {
+		t.Watch(a.Name+".heads", o)
+	}
 	return a.Out.Forward(t, o)
 }
 
@@ -82,7 +88,9 @@ type EncoderLayer struct {
 	Down  *Linear // (D, FFN)
 
 	Dropout float32
-	Name    string // what a probe sees: Name.output
+	// Name is the beginning of what a probe sees: Name.input, Name.middle
+	// (after attention) and Name.output, (T, D) each.
+	Name string
 }
 
 // NewEncoderLayer returns a block around a mixer.
@@ -95,14 +103,21 @@ func NewEncoderLayer(mixer Mixer, dim, ffn int, r *rand.Rand) *EncoderLayer {
 
 // Forward maps x (T, D) to (T, D).
 func (l *EncoderLayer) Forward(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	l.watch(t, "input", x)
 	h := l.Mixer.Mix(t, l.Norm1.Forward(t, x), s)
 	x = autograd.Add(t, x, autograd.Dropout(t, h, l.Dropout))
+	l.watch(t, "middle", x)
 	h = l.Down.Forward(t, autograd.GELU(t, l.Up.Forward(t, l.Norm2.Forward(t, x))))
 	x = autograd.Add(t, x, autograd.Dropout(t, h, l.Dropout))
-	if l.Name != "" {
-		t.Watch(l.Name+".output", x)
-	}
+	l.watch(t, "output", x)
 	return x
+}
+
+// watch shows x to a probe; without one it costs nothing.
+func (l *EncoderLayer) watch(t *autograd.Tape, name string, x *autograd.Var) {
+	if t.Probe != nil && l.Name != "" {
+		t.Watch(l.Name+"."+name, x)
+	}
 }
 
 // Visit names norm1, attention, norm2, up and down.

@@ -32,6 +32,7 @@ func ExampleMultiHeadAttention() {
 	fmt.Println(slices.Equal(alone.Data, packed.Data[3*dim:]))
 	// Output:
 	// attention.weights [2 2 3 3]
+	// attention.heads [5 8]
 	// [5 8]
 	// true
 }

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -228,9 +229,12 @@ func TestProbeSeesNamedLayers(t *testing.T) {
 		t.Errorf("layers without names show %v", seen)
 	}
 	a.Name, l.Name = "layers.0.attention", "layers.0"
-	seen := see()
-	if len(seen) != 2 || !slices.Equal(seen["layers.0.attention.weights"], []int{2, 2, 4, 4}) || !slices.Equal(seen["layers.0.output"], []int{7, 8}) {
-		t.Errorf("the probe saw %v", seen)
+	want := map[string][]int{
+		"layers.0.attention.weights": {2, 2, 4, 4}, "layers.0.attention.heads": {7, 8},
+		"layers.0.input": {7, 8}, "layers.0.middle": {7, 8}, "layers.0.output": {7, 8},
+	}
+	if seen := see(); !maps.EqualFunc(seen, want, slices.Equal) {
+		t.Errorf("the probe saw %v, want %v", seen, want)
 	}
 }
 

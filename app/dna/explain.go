@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"heed/autograd"
 	"heed/explain"
 	"heed/metric"
+	"heed/model/sequence"
 )
 
 // Letters are the columns of everything that has one column per nucleotide.
@@ -87,21 +89,14 @@ func (f *Fitted) attend(e *Explanation) {
 	if f.Config.Model.Layers == 0 {
 		return
 	}
-	readout := make([]float64, 1+len(ids))
-	readout[0] = 1
-	if f.Config.Model.Pooling == "mean" {
-		readout[0] = 0
-		for i := range ids {
-			readout[1+i] = 1 / float64(len(ids))
-		}
-	}
 	e.Rollout = make([]float64, len(e.Sequence))
 	for i, m := range f.Members {
-		layers := explain.Attention(func(t *autograd.Tape) { m.Logits(t, m.Pack(ids)) })
+		c := caseOf(m, ids, e.Class)
+		layers := explain.Attention(c)
 		if i == 0 {
 			e.Layers = layers
 		}
-		for j, v := range explain.RolloutFrom(layers, readout, explain.Mean)[1:] {
+		for j, v := range explain.RolloutFrom(layers, c.Readout, explain.Mean)[1:] {
 			for k := range z.K { // a token shares its part among its letters
 				e.Rollout[j+k] += v / float64(z.K*len(f.Members))
 			}
@@ -119,4 +114,19 @@ func (f *Fitted) attend(e *Explanation) {
 	if rho, err := metric.Spearman(e.Rollout, size); err == nil {
 		e.Spearman = rho
 	}
+}
+
+// caseOf returns the case of one member and the tokens of one strand, explained
+// for a class; row 0 is [CLS].
+func caseOf(m *sequence.Model, ids []int32, class int) *explain.Case {
+	c := &explain.Case{Rows: 1 + len(ids)}
+	if m.Config.Pooling == "mean" {
+		c.Readout = explain.ReadMean(c.Rows, 1)
+	} else {
+		c.Readout = explain.ReadRow(c.Rows, 0)
+	}
+	c.Run = func(t *autograd.Tape, n int) *autograd.Var {
+		return explain.Contrast(t, m.Logits(t, m.Pack(slices.Repeat([][]int32{ids}, n)...)), class)
+	}
+	return c
 }

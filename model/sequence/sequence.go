@@ -198,7 +198,8 @@ func (m *Model) Pack(seqs ...[]int32) *Batch {
 }
 
 // Encode returns the hidden states (T, D) after the last norm. A probe sees
-// "embedding" (T, D) and what the layers show.
+// "embedding" (T, D), before positions, and what the layers show; what it writes
+// there is what the rest of the pass computes with.
 func (m *Model) Encode(t *autograd.Tape, b *Batch) *autograd.Var {
 	x := m.Embed.Forward(t, b.Tokens)
 	t.Watch("embedding", x)

@@ -235,6 +235,12 @@ func TestProbe(t *testing.T) {
 	}
 	for name, shape := range map[string][]int{
 		"embedding":                  {7, 16},
+		"layers.0.input":             {7, 16},
+		"layers.1.input":             {7, 16},
+		"layers.0.middle":            {7, 16},
+		"layers.1.middle":            {7, 16},
+		"layers.0.attention.heads":   {7, 16},
+		"layers.1.attention.heads":   {7, 16},
 		"layers.0.attention.weights": {1, 2, 7, 7},
 		"layers.1.attention.weights": {1, 2, 7, 7},
 		"layers.0.output":            {7, 16},
@@ -268,8 +274,8 @@ func TestProbe(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 5 {
-		t.Errorf("the probe saw %d values, want 5", len(seen))
+	if len(seen) != 11 {
+		t.Errorf("the probe saw %d values, want 11", len(seen))
 	}
 }
 
