@@ -1,7 +1,8 @@
 // Package data decides which samples are trained on together and which are kept
 // apart: splits into folds or parts, also along clusters of related sequences
 // ([KFold], [Holdout], [Clusters], [ClusteredKFold]), a measure of what leaks
-// from one part to another ([Overlap]), the order of an epoch ([Shuffle]) and the
+// from one part to another ([Overlap]), shuffled sequences to compare with
+// ([ShuffleDinucleotides]), the order of an epoch ([Shuffle]) and the
 // cutting of that order into batches and of a batch into leaves ([Packs],
 // [Leaves]).
 //
