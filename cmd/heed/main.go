@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/app/dna"
+	"heed/app/study"
 	"heed/format"
 	"heed/internal/kernel"
 	"heed/internal/par"
@@ -112,7 +113,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), versionCommand(), &cobra.Command{
+	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), study.Command(version()), versionCommand(), &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long:  exitCodes,

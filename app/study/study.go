@@ -1,0 +1,143 @@
+// Package study holds experiments that can fail: each states a claim, what
+// would refute it, and measures, with controls and intervals over several seeds,
+// what is the case.
+//
+// A study is one file with one function from a [Lab] (seed, number of seeds,
+// size, cores) to a [Finding] (tables, checks, figures, words). Data is made from
+// the seed; no study reads files. [Command] is "heed study" of the command line,
+// which prints findings and writes them as a page.
+package study
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"heed/metric"
+)
+
+// A Study is one experiment.
+type Study struct {
+	Name    string
+	Title   string
+	Claim   string // what is to be shown
+	Refuted string // what would refute it
+	Takes   string // time at full size on 2 cores, measured
+	Run     func(ctx context.Context, l *Lab) (*Finding, error)
+}
+
+// All lists the studies in the order in which they are best read.
+func All() []Study {
+	return []Study{planted(), leak()}
+}
+
+// Find returns the study of a name.
+func Find(name string) (Study, error) {
+	all := All()
+	i := slices.IndexFunc(all, func(s Study) bool { return s.Name == name })
+	if i < 0 {
+		var names []string
+		for _, s := range all {
+			names = append(names, s.Name)
+		}
+		return Study{}, &UsageError{fmt.Sprintf("no study %q; there are %s", name, strings.Join(names, ", "))}
+	}
+	return all[i], nil
+}
+
+// A Lab is what a study works with.
+type Lab struct {
+	Seed  uint64 // of the first repetition; the next have Seed+1, Seed+2, ...
+	Seeds int    // repetitions
+	Cores int    // 0 means all. Findings do not depend on it
+	Tiny  bool   // a size for tests, whose numbers mean little
+	// Tell, if not nil, is called with what is under way.
+	Tell func(what string)
+}
+
+func (l *Lab) tell(format string, args ...any) {
+	if l.Tell != nil {
+		l.Tell(fmt.Sprintf(format, args...))
+	}
+}
+
+// pick returns full, or tiny in a tiny lab.
+func (l *Lab) pick(full, tiny int) int {
+	if l.Tiny {
+		return tiny
+	}
+	return full
+}
+
+// A Finding is what a study found.
+type Finding struct {
+	Tables  []Table
+	Figures []Figure
+	Checks  []Check
+	Words   string // what was found, for a reader of a textbook
+}
+
+// A Table has as many cells in every row as it has columns.
+type Table struct {
+	Title   string
+	Columns []string
+	Rows    [][]string
+	Notes   []string
+}
+
+// A Figure is a drawing with the numbers behind it.
+type Figure struct {
+	Name, Alt, Caption string
+	SVG, TSV           []byte
+}
+
+// A Check compares a measured number with a bound that was set before.
+type Check struct {
+	Name  string
+	Value metric.Interval // over seeds
+	Bound float64
+	Upper bool // the bound is an upper one
+}
+
+// Met reports whether the estimate keeps the bound.
+func (c Check) Met() bool {
+	if c.Upper {
+		return c.Value.Estimate <= c.Bound
+	}
+	return c.Value.Estimate >= c.Bound
+}
+
+// String writes the check on one line.
+func (c Check) String() string {
+	sign, verdict := ">=", "met"
+	if c.Upper {
+		sign = "<="
+	}
+	if !c.Met() {
+		verdict = "MISSED"
+	}
+	return fmt.Sprintf("%s: %s, wanted %s %g: %s", c.Name, interval(c.Value), sign, c.Bound, verdict)
+}
+
+func interval(i metric.Interval) string {
+	return fmt.Sprintf("%.3f [%.3f, %.3f]", i.Estimate, i.Low, i.High)
+}
+
+// overSeeds returns the mean of one value for each seed, and the range of the
+// values: with three to five seeds no quantile says more.
+func overSeeds(values []float64) metric.Interval {
+	out := metric.Interval{Low: slices.Min(values), High: slices.Max(values)}
+	for _, v := range values {
+		out.Estimate += v / float64(len(values))
+	}
+	return out
+}
+
+// UsageError is an error of the command line.
+type UsageError struct{ Text string }
+
+func (e *UsageError) Error() string { return e.Text }
+
+// Usage marks the error for the exit code.
+func (e *UsageError) Usage() {}
