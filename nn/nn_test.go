@@ -263,3 +263,25 @@ func TestDropoutOnlyInTraining(t *testing.T) {
 		}
 	}
 }
+
+// Names for a probe cost nothing while there is none: a pass of a named layer
+// allocates what a nameless one does, and not the weights.
+func TestNamesCostNothing(t *testing.T) {
+	r := source()
+	a := NewMultiHeadAttention(8, 2, r)
+	l := NewEncoderLayer(a, 8, 16, r)
+	x := autograd.Input(make([]float32, 64*8), 64, 8)
+	s := autograd.Packed(64)
+	tape := &autograd.Tape{NoGrad: true}
+	pass := func() {
+		tape.Reset()
+		l.Forward(tape, x, s)
+	}
+	pass()
+	want := testing.AllocsPerRun(20, pass)
+	a.Name, l.Name = "layers.0.attention", "layers.0"
+	pass()
+	if got := testing.AllocsPerRun(20, pass); got != want {
+		t.Errorf("%v allocations with names, %v without", got, want)
+	}
+}
