@@ -119,10 +119,10 @@ func TestPottsGradient(t *testing.T) {
 	}
 }
 
-// TestPottsFindsPairs plants two coupled pairs of columns in random sequences.
-func TestPottsFindsPairs(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	f := randomFamily(400, 12, r)
+// plantedFamily draws n sequences of 12 columns in which columns 1 and 9, and 3
+// and 4, go together.
+func plantedFamily(n int, r *rand.Rand) *Family {
+	f := randomFamily(n, 12, r)
 	for n := range f.Sequences {
 		row := f.row(n)
 		f.Weights[n] = 1
@@ -135,22 +135,32 @@ func TestPottsFindsPairs(t *testing.T) {
 			}
 		}
 	}
+	return f
+}
+
+// checkPlanted wants the planted pairs far above all others.
+func checkPlanted(t *testing.T, s []float64, columns int) {
+	t.Helper()
+	var others float64
+	for i := range columns {
+		for j := range i {
+			if !(i == 9 && j == 1 || i == 4 && j == 3) {
+				others = max(others, s[i*columns+j])
+			}
+		}
+	}
+	if s[9*columns+1] < 3*others || s[4*columns+3] < 3*others {
+		t.Errorf("planted pairs score %.3f and %.3f, the best other %.3f", s[9*columns+1], s[4*columns+3], others)
+	}
+}
+
+func TestPottsFindsPairs(t *testing.T) {
+	f := plantedFamily(400, rand.New(rand.NewPCG(3, 4)))
 	p, err := FitPotts(context.Background(), f, PottsConfig{Steps: 40})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := APC(p.Scores(), f.Columns)
-	var others float64
-	for i := range f.Columns {
-		for j := range i {
-			if !(i == 9 && j == 1 || i == 4 && j == 3) {
-				others = max(others, s[i*f.Columns+j])
-			}
-		}
-	}
-	if s[9*f.Columns+1] < 3*others || s[4*f.Columns+3] < 3*others {
-		t.Errorf("planted pairs score %.3f and %.3f, the best other %.3f", s[9*f.Columns+1], s[4*f.Columns+3], others)
-	}
+	checkPlanted(t, APC(p.Scores(), f.Columns), f.Columns)
 	if _, err := FitPotts(context.Background(), &Family{}, PottsConfig{}); err == nil || err.Error() != "a family of 0 sequences and 0 columns has no couplings" {
 		t.Errorf("error %v", err)
 	}
