@@ -1,30 +1,47 @@
 // Package report builds one HTML file that explains a run and needs nothing
 // else: it opens from a disk, without a network, years later.
 //
-// In flows a Report: a title, a lead and sections of blocks (Text, Tiles,
-// Table, Figure, Row, Choice, HeatmapSet, Provenance, Notice), filled by an
-// application with plain strings, numbers and the SVG of package plot. Out
-// flow the bytes of the page; writing the file is the caller's.
+// In flows a Report: a title, a lead and sections of blocks, filled by an
+// application with plain strings, numbers and the SVG of package plot. Out flow
+// the bytes of the page; writing the file is the caller's.
+//
+//	Text, Notice, Tiles, Provenance     words and headline numbers
+//	Table, Matrix, Verdicts             numbers in rows
+//	Figure, Row, Choice                 drawings
+//	Curves, Tracks                      lines and bars to zoom into
+//	HeatmapSet                          attention of all layers and heads
+//	Examples                            blocks of one example at a time
 //
 // The page carries a content security policy that forbids every request and
-// every script and style but its own two, which it names by hash. Text is
-// escaped, figures are checked to contain drawing and nothing else. The same
-// Report gives the same bytes.
+// every script and style but its own, which it names by hash. Text is escaped,
+// figures are checked to contain drawing and nothing else. Every graphic has a
+// text for those who cannot see it and a table of numbers; without scripts,
+// text, tables and drawings remain. The same Report gives the same bytes.
 package report
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
+
+	"heed/format"
 )
+
+//go:generate sh -c "cd _web && go run ."
 
 // AttentionCaveat is printed below every attention map.
 const AttentionCaveat = "Attention shows where information could flow. It is not evidence of cause."
+
+// Sizes of a page, in bytes.
+const (
+	// DefaultBudget is what a page keeps to where it can: attention maps at full
+	// resolution that nobody has marked are left out beyond it. A page that is
+	// larger all the same says so at its top.
+	DefaultBudget = 5 << 20
+	// MaxBytes is the size above which a page is refused.
+	MaxBytes = 20 << 20
+)
 
 // Report is the content of a page.
 type Report struct {
@@ -32,6 +49,7 @@ type Report struct {
 	Lead     string // what was done and what came out, in two or three sentences
 	Sections []Section
 	Footer   string // one line, such as the version that wrote the page
+	Budget   int    // in bytes; DefaultBudget if 0
 }
 
 // Section is a heading with what stands below it.
@@ -42,61 +60,70 @@ type Section struct {
 
 // Block is one of the types of this package that fill a section.
 type Block interface {
-	// render returns the block as trusted markup.
-	render() (template.HTML, error)
+	// render returns the block as trusted markup; p takes its data.
+	render(p *page) (template.HTML, error)
 }
 
-//go:embed report.css
-var styleSheet string
-
-//go:embed report.js
-var script string
-
-//go:embed report.tmpl
-var templates string
-
-// HTML returns the page. It fails when a block cannot be shown: a table whose
-// rows differ in length, a figure that is more than a drawing, attention that
-// is not a number.
+// HTML returns the page. It fails when a block cannot be shown (a table whose
+// rows differ in length, a figure that is more than a drawing, attention that is
+// not a number) and, with an error that is [format.ErrTooLarge], when the page
+// passes MaxBytes.
 func (r *Report) HTML() ([]byte, error) {
+	if r.Budget < 0 || r.Budget > MaxBytes {
+		return nil, fmt.Errorf("report: budget of %d bytes, not 1 to %d", r.Budget, MaxBytes)
+	}
+	p, err := newPage(r.Budget)
+	if err != nil {
+		return nil, err
+	}
 	type section struct {
 		ID, Title string
 		Blocks    []template.HTML
 	}
-	page := struct {
-		Title, Policy, Footer string
-		Lead                  []string
-		Style, Script         template.HTML
-		Contents              bool
-		Sections              []section
-	}{
-		Title: r.Title, Lead: paragraphs(r.Lead), Footer: r.Footer,
-		Policy: policy(script, styleSheet),
-		// Whole elements, so that the template cannot change a byte between
-		// the tags and with it the hash.
-		Style:    template.HTML("<style>" + styleSheet + "</style>"),
-		Script:   template.HTML("<script>" + script + "</script>"),
-		Contents: len(r.Sections) > 3,
-	}
+	view := struct {
+		Title, Footer string
+		Lead          []string
+		Contents      bool
+		Sections      []section
+		Large         string
+		Parts         parts
+	}{Title: r.Title, Lead: paragraphs(r.Lead), Footer: r.Footer, Contents: len(r.Sections) > 3}
+	size := 0
 	for i, s := range r.Sections {
 		out := section{ID: fmt.Sprintf("section-%d", i+1), Title: s.Title}
-		for k, b := range s.Blocks {
-			if b == nil {
-				return nil, fmt.Errorf("report: section %q: block %d is nil", s.Title, k)
-			}
-			h, err := b.render()
-			if err != nil {
-				return nil, fmt.Errorf("report: section %q: %w", s.Title, err)
-			}
-			out.Blocks = append(out.Blocks, h)
+		if out.Blocks, err = p.renderAll(s.Blocks); err != nil {
+			return nil, fmt.Errorf("report: section %q: %w", s.Title, err)
 		}
-		page.Sections = append(page.Sections, out)
+		for _, b := range out.Blocks {
+			size += len(b)
+		}
+		view.Sections = append(view.Sections, out)
 	}
-	h, err := execute("page", page)
-	return []byte(h), err
+	view.Parts, size = p.finish(size)
+	if size > DefaultBudget {
+		view.Large = megabytes(size)
+	}
+	if size > MaxBytes {
+		return nil, tooLarge(size)
+	}
+	h, err := p.execute("page", view)
+	if err == nil && len(h) > MaxBytes {
+		err = tooLarge(len(h))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []byte(h), nil
 }
 
-// WriteTo writes the page.
+func tooLarge(size int) error {
+	return fmt.Errorf("report: %w: the page would hold %s, the limit is %s", format.ErrTooLarge, megabytes(size), megabytes(MaxBytes))
+}
+
+func megabytes(n int) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
+
+// WriteTo writes the page and returns its size in bytes. It writes nothing when
+// HTML fails.
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	b, err := r.HTML()
 	if err != nil {
@@ -104,31 +131,6 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	}
 	n, err := w.Write(b)
 	return int64(n), err
-}
-
-// policy allows the inline script and style with these texts, images in data
-// URLs, and nothing else.
-func policy(script, style string) string {
-	hash := func(s string) string {
-		h := sha256.Sum256([]byte(s))
-		return "'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'"
-	}
-	return "default-src 'none'; script-src " + hash(script) + "; style-src " + hash(style) +
-		"; img-src data:; base-uri 'none'; form-action 'none'"
-}
-
-// execute runs one of the named templates of report.tmpl.
-func execute(name string, data any) (template.HTML, error) {
-	// Parsing takes well under a millisecond and spares a global.
-	t, err := template.New("report").Parse(templates)
-	if err != nil {
-		return "", err
-	}
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, name, data); err != nil {
-		return "", err
-	}
-	return template.HTML(b.String()), nil
 }
 
 // paragraphs splits a text at blank lines. A number and its percent sign stay on
