@@ -1,34 +1,10 @@
 package explain
 
 import (
-	"fmt"
 	"math"
-	"slices"
 
 	"heed/tensor"
 )
-
-// A Fusion says how the heads of a layer become one matrix.
-type Fusion int
-
-const (
-	Mean Fusion = iota
-	Max
-	Min
-)
-
-// String returns the name of f in lower case.
-func (f Fusion) String() string {
-	switch f {
-	case Mean:
-		return "mean"
-	case Max:
-		return "max"
-	case Min:
-		return "min"
-	}
-	return fmt.Sprintf("Fusion(%d)", int(f))
-}
 
 // Uniform is the uniformity above which a rollout tells next to nothing.
 const Uniform = 0.98
@@ -42,7 +18,8 @@ const Uniform = 0.98
 //	W_l = (Ā_l + I) / row sums        R = W_n · ... · W_1
 //
 // which for mean fusion is W = A/2 + I/2. The result is never negative and sums
-// to 1 for every fusion.
+// to 1 for every fusion. [Fuse] and [Roll] do the same in two steps, with
+// more choices.
 //
 // What a rollout cannot show: it is the same for every class and has no sign;
 // it knows nothing of values, of the output projection, of the feed-forward
@@ -53,67 +30,34 @@ func Rollout(layers []Layer, query int, fusion Fusion) []float64 {
 	if len(layers) == 0 {
 		panic("explain: rollout without layers")
 	}
-	readout := make([]float64, layers[0].Length)
-	readout[query] = 1
-	return RolloutFrom(layers, readout, fusion)
+	return RolloutFrom(layers, ReadRow(layers[0].Length, query), fusion)
 }
 
 // RolloutFrom is Rollout for a model that reads more than one position of the
 // last layer, by the weights of readout (L): 1/L each if it takes the mean.
-//
-// What is wanted is a row vector times one matrix after another, from the last
-// layer to the first:
-//
-//	v = readout; for l = n..1: v[j] = Σ_i v[i]·W_l[i, j]
-//
-// O(nHL²) time and O(L) memory, where the product of the matrices needs O(nL³)
-// and O(L²).
+// O(nHL²) time, most of which goes into the fusion of the heads.
 func RolloutFrom(layers []Layer, readout []float64, fusion Fusion) []float64 {
-	length := len(readout)
-	v, next := slices.Clone(readout), make([]float64, length)
-	row := make([]float64, length)
-	for l := len(layers) - 1; l >= 0; l-- {
-		a := &layers[l]
-		tensor.Check("explain.Rollout", []int{a.Length, len(a.Weights)}, length, a.Heads*length*length)
-		clear(next)
-		for i, mass := range v {
-			if mass == 0 {
-				continue // one row is enough for the first step from [CLS]
-			}
-			sum := fuse(row, a, i, fusion) + 1
-			next[i] += mass / sum
-			for j, w := range row {
-				next[j] += mass * w / sum
-			}
-		}
-		v, next = next, v
-	}
-	return v
+	return Roll(Fuse(layers, FuseSpec{Fusion: fusion}), readout)
 }
 
-// fuse writes row i of the fused weights (L) and returns its sum. The sum is 1
-// for mean fusion and for no other.
-func fuse(row []float64, a *Layer, i int, fusion Fusion) (sum float64) {
-	for j := range row {
-		w := float64(a.Weights[i*a.Length+j])
-		for h := 1; h < a.Heads; h++ {
-			x := float64(a.Weights[(h*a.Length+i)*a.Length+j])
-			switch fusion {
-			case Max:
-				w = max(w, x)
-			case Min:
-				w = min(w, x)
-			default:
-				w += x
-			}
-		}
-		if fusion == Mean {
-			w /= float64(a.Heads)
-		}
-		row[j] = w
-		sum += w
+// Roll carries the weights of a readout (L) from the last layer to the input. A
+// row vector passes through one matrix after another, first the last layer's:
+//
+//	v = readout; for l = n..1: v[j] ← Σ_i v[i]·W_l[i, j]
+//
+// O(nL²) time and O(L) memory, where the product of the matrices takes O(nL³)
+// and O(L²): it is row query of [FullRollout] if the readout is [ReadRow]. The
+// result sums to 1 if the readout and all rows do. The matrices may be fused
+// attention, and as well those of [Encoder.Norms], [Encoder.ALTI] or
+// [Encoder.ValueZeroing]: the caveat of what made them holds, and the result
+// turns uniform with depth all the same (see [Uniformity]).
+func Roll(layers []Mixing, readout []float64) []float64 {
+	v := append([]float64(nil), readout...)
+	for l := len(layers) - 1; l >= 0; l-- {
+		tensor.Check("explain.Roll: "+layers[l].Name, []int{layers[l].Length, len(layers[l].Weights)}, len(v), len(v)*len(v))
+		v = layers[l].back(v)
 	}
-	return sum
+	return v
 }
 
 // Uniformity returns the entropy of weights (L), which are not negative, as a
