@@ -3,7 +3,6 @@ package explain
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -239,15 +238,4 @@ func TestPrune(t *testing.T) {
 	if _, err := s.Prune(ctx, 1, rand.New(rand.NewPCG(1, 2)), evaluate); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-}
-
-func ExampleHeadScores_Order() {
-	s := &HeadScores{Layers: []string{"layers.0.attention"}, Values: [][]float64{{0.4, 0.1, 0.2}}}
-	for _, h := range s.Order() {
-		fmt.Println(s.Layers[h.Layer], "head", h.Head)
-	}
-	// Output:
-	// layers.0.attention head 1
-	// layers.0.attention head 2
-	// layers.0.attention head 0
 }
