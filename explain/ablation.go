@@ -56,7 +56,7 @@ func UniformHead(weights []float32, keys int) {
 // AblateHeads returns what each head does for the score by itself: the drop
 // f - f(head ablated), above 0 if the head speaks for the score. It costs one
 // forward pass for each head, up to batch of them as copies in one pass, which
-// holds copies·H·L² weights for each layer.
+// holds copies·H·L² weights for each layer, with a pass on every core.
 //
 // It is evidence of cause, one head at a time: of two heads that do the same,
 // neither has an effect, and a head may be there to take back what another one

@@ -233,6 +233,52 @@ func TestVerifySingle(t *testing.T) {
 	}
 }
 
+// TestVerifyReplacements: a score that breaks on a mask tells rankings apart only
+// with plausible replacements.
+func TestVerifyReplacements(t *testing.T) {
+	score := func(seqs [][]byte) []float64 {
+		out := make([]float64, len(seqs))
+		for i, s := range seqs {
+			if !strings.Contains(string(s), "N") {
+				out[i] = float64(strings.Count(string(s), "A"))
+			}
+		}
+		return out
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	draw := func() []byte {
+		x := make([]byte, 30)
+		for i := range x {
+			x[i] = "ACGT"[r.IntN(4)]
+		}
+		return x
+	}
+	var masked, resampled []Example
+	for range 20 {
+		x, scores := draw(), make([]float64, 30)
+		for i, c := range x {
+			if c == 'A' {
+				scores[i] = 1
+			}
+		}
+		masked = append(masked, Example{ReplaceGame(x, [][]byte{[]byte(strings.Repeat("N", 30))}, score), [][]float64{scores}})
+		resampled = append(resampled, Example{ReplaceGame(x, [][]byte{draw(), draw(), draw(), draw()}, score), [][]float64{scores}})
+	}
+	for name, examples := range map[string][]Example{"mask": masked, "resample": resampled} {
+		v := must(Referee{Replacement: name}.Verify(background, rand.New(rand.NewPCG(5, 5)), []Method{{Name: "A"}}, examples))
+		f := v.Methods[0]
+		if f.Faithful() != (name == "resample") || !strings.Contains(f.Sentence, "features replaced by "+name) {
+			t.Errorf("%s: %s", name, f.Sentence)
+		}
+		if name == "mask" && !strings.HasPrefix(f.Sentence, "not faithful here: ") {
+			t.Errorf("%s: %s", name, f.Sentence)
+		}
+		if f.Signs.Violated != 0 || f.Signs.Counted == 0 {
+			t.Errorf("%s: signs %v", name, f.Signs)
+		}
+	}
+}
+
 func TestMiddle(t *testing.T) {
 	for _, c := range []struct {
 		n         int

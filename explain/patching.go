@@ -52,7 +52,8 @@ type patch struct {
 // PatchPositions patches the hidden state of one position after one layer: the
 // layer × position map of Meng et al. 2022. The inputs have the same number of
 // rows, and row i of one stands for row i of the other. One forward pass for
-// each layer and position, up to batch of them as copies in one pass, and two.
+// each layer and position, up to batch of them as copies in one pass with a pass
+// on every core, and two.
 func PatchPositions(ctx context.Context, clean, corrupt *Case, at Residual, batch int) (*Patching, error) {
 	return patching(ctx, clean, corrupt, string(at), batch)
 }
