@@ -267,6 +267,69 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+func TestWriteFileAt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backwards := func(f ReadWriterAt) error {
+		if _, err := f.WriteAt([]byte("two"), 3); err != nil {
+			return err
+		}
+		b := make([]byte, 3)
+		if _, err := f.ReadAt(b, 3); err != nil {
+			return err
+		}
+		_, err := f.WriteAt([]byte("one"), 0)
+		return err
+	}
+	want := func(text string) {
+		t.Helper()
+		if got, err := os.ReadFile("out"); err != nil || string(got) != text {
+			t.Errorf("out holds %q, %v; want %q", got, err, text)
+		}
+	}
+	if err := WriteFileAt("out", backwards); err != nil {
+		t.Fatal(err)
+	}
+	want("onetwo")
+	stop := errors.New("stop")
+	err := WriteFileAt("out", func(f ReadWriterAt) error {
+		f.WriteAt([]byte("three"), 0)
+		return stop
+	})
+	if err != stop {
+		t.Errorf("got error %v, want %v", err, stop)
+	}
+	want("onetwo")
+	// The system's reason wins over what write makes of it, and reading to the
+	// end is none.
+	err = WriteFileAt("out", func(f ReadWriterAt) error {
+		f.WriteAt([]byte("x"), -1)
+		return stop
+	})
+	if err == nil || err == stop || !strings.HasPrefix(err.Error(), "out: ") {
+		t.Errorf("got error %v", err)
+	}
+	err = WriteFileAt("out", func(f ReadWriterAt) error {
+		f.ReadAt(make([]byte, 1), 0)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	want("")
+	if left, _ := filepath.Glob(".heed-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := WriteFileAt(".", backwards); err == nil || err.Error() != ".: is a directory" {
+		t.Errorf("directory: %v", err)
+	}
+	if _, err := os.Stat("/dev/null"); err == nil {
+		err := WriteFileAt("/dev/null", backwards)
+		if err == nil || err.Error() != "/dev/null: is not a regular file, and this format needs one" {
+			t.Errorf("device: %v", err)
+		}
+	}
+}
+
 func mode(path string) fs.FileMode {
 	info, err := os.Stat(path)
 	if err != nil {

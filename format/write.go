@@ -22,20 +22,64 @@ import (
 // An error of the system names path, not the temporary file:
 // "out.csv: no space left on device". An error of write is returned as it is.
 func WriteFile(path string, write func(w io.Writer) error) error {
-	target := path
+	target, mode, err := destination(path)
+	if err != nil {
+		return err
+	}
+	if !mode.IsRegular() {
+		return writeDevice(path, write)
+	}
+	return replace(path, target, mode, func(f *os.File) error { return writeBuffered(f, path, write) })
+}
+
+// A ReadWriterAt is a file that is written in any order, and read again
+// meanwhile.
+type ReadWriterAt interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// WriteFileAt is [WriteFile] for formats that cannot be written from start to
+// end, such as bigWig, whose header holds places only known at the end. The file
+// is empty when write gets it. Writes are not buffered. A device or a pipe cannot
+// be written so.
+func WriteFileAt(path string, write func(f ReadWriterAt) error) error {
+	target, mode, err := destination(path)
+	if err != nil {
+		return err
+	}
+	if !mode.IsRegular() {
+		return &Error{Name: path, Err: &cause{"is not a regular file, and this format needs one", fs.ErrInvalid}}
+	}
+	return replace(path, target, mode, func(f *os.File) error {
+		w := &sinkAt{f: f}
+		err := write(w)
+		if w.err != nil {
+			return writeError(path, w.err)
+		}
+		return err
+	})
+}
+
+// destination follows links to the file that path will be, and returns its mode,
+// 0 for one that does not exist.
+func destination(path string) (target string, mode fs.FileMode, err error) {
+	target = path
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		target = resolved
 	}
-	mode := fs.FileMode(0)
-	if info, err := os.Stat(target); err == nil {
-		switch {
-		case info.IsDir():
-			return &Error{Name: path, Err: &cause{"is a directory", fs.ErrExist}}
-		case !info.Mode().IsRegular():
-			return writeDevice(path, write)
-		}
-		mode = info.Mode().Perm()
+	info, err := os.Stat(target)
+	switch {
+	case err != nil:
+		return target, 0, nil
+	case info.IsDir():
+		return "", 0, &Error{Name: path, Err: &cause{"is a directory", fs.ErrExist}}
 	}
+	return target, info.Mode(), nil
+}
+
+// replace runs write on a temporary file and renames that to target.
+func replace(path, target string, mode fs.FileMode, write func(f *os.File) error) error {
 	f, err := createTemp(filepath.Dir(target))
 	if err != nil {
 		return writeError(path, err)
@@ -50,11 +94,11 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 		}
 	}()
 	if mode != 0 {
-		if err := f.Chmod(mode); err != nil {
+		if err := f.Chmod(mode.Perm()); err != nil {
 			return writeError(path, err)
 		}
 	}
-	if err := writeBuffered(f, path, write); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -75,7 +119,7 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 func createTemp(dir string) (*os.File, error) {
 	for i := 0; ; i++ {
 		name := filepath.Join(dir, fmt.Sprintf(".heed-%d-%d.tmp", os.Getpid(), i))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) && i < 10000 {
 			continue
 		}
@@ -122,6 +166,28 @@ type sink struct {
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.f.Write(p)
 	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return n, err
+}
+
+// A sinkAt is a sink for WriteFileAt.
+type sinkAt struct {
+	f   *os.File
+	err error
+}
+
+func (s *sinkAt) WriteAt(p []byte, offset int64) (int, error) {
+	n, err := s.f.WriteAt(p, offset)
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *sinkAt) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := s.f.ReadAt(p, offset)
+	if err != nil && err != io.EOF && s.err == nil {
 		s.err = err
 	}
 	return n, err
