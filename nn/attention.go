@@ -54,6 +54,34 @@ func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd
 	return a.Out.Forward(t, o)
 }
 
+// MixFirst is Mix for the first row of each segment alone, (T, D) to (S, D) for
+// S segments, none of them empty. Keys and values are still those of all rows.
+func (a *MultiHeadAttention) MixFirst(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	first := autograd.Rows(t, x, firsts(s))
+	q, k, v := a.Query.Forward(t, first), a.Key.Forward(t, x), a.Value.Forward(t, x)
+	if a.Rotary != nil {
+		q = autograd.Rotary(t, q, a.Heads, make([]int32, len(s)), a.Rotary)
+		k = autograd.Rotary(t, k, a.Heads, Positions(s, x.Dim(0)), a.Rotary)
+	}
+	queries := make([]autograd.Segment, len(s))
+	for i := range queries {
+		queries[i] = autograd.Segment{Start: i, Count: 1, Stride: 1}
+	}
+	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
+		Name: a.Name, Heads: a.Heads, Query: queries, Key: s, Relative: a.Relative, Dropout: a.Dropout,
+	})
+	return a.Out.Forward(t, o)
+}
+
+// firsts returns the first row of every segment.
+func firsts(s []autograd.Segment) []int32 {
+	rows := make([]int32, len(s))
+	for i, g := range s {
+		rows[i] = int32(g.Start)
+	}
+	return rows
+}
+
 // Visit names query, key, value, the relative bias if there is one, and out.
 func (a *MultiHeadAttention) Visit(prefix string, f Visitor) {
 	a.Query.Visit(Join(prefix, "query"), f)
@@ -104,7 +132,26 @@ func NewEncoderLayer(mixer Mixer, dim, ffn int, r *rand.Rand) *EncoderLayer {
 // Forward maps x (T, D) to (T, D).
 func (l *EncoderLayer) Forward(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
 	l.watch(t, "input", x)
-	h := l.Mixer.Mix(t, l.Norm1.Forward(t, x), s)
+	return l.finish(t, x, l.Mixer.Mix(t, l.Norm1.Forward(t, x), s))
+}
+
+// First is Forward for the first row of each segment alone, (T, D) to (S, D)
+// for S segments, none of them empty: what a model that reads one row of a
+// sequence needs of its last layer. A Mixer without a method MixFirst mixes all
+// rows. Values have the bits that Forward gives them.
+func (l *EncoderLayer) First(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	m, ok := l.Mixer.(interface {
+		MixFirst(*autograd.Tape, *autograd.Var, []autograd.Segment) *autograd.Var
+	})
+	if !ok {
+		return autograd.Rows(t, l.Forward(t, x, s), firsts(s))
+	}
+	h := m.MixFirst(t, l.Norm1.Forward(t, x), s)
+	return l.finish(t, autograd.Rows(t, x, firsts(s)), h)
+}
+
+// finish adds to x what was mixed, h, and then the feed-forward part.
+func (l *EncoderLayer) finish(t *autograd.Tape, x, h *autograd.Var) *autograd.Var {
 	x = autograd.Add(t, x, autograd.Dropout(t, h, l.Dropout))
 	l.watch(t, "middle", x)
 	h = l.Down.Forward(t, autograd.GELU(t, l.Up.Forward(t, l.Norm2.Forward(t, x))))

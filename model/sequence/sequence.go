@@ -201,6 +201,29 @@ func (m *Model) Pack(seqs ...[]int32) *Batch {
 // "embedding" (T, D), before positions, and what the layers show; what it writes
 // there is what the rest of the pass computes with.
 func (m *Model) Encode(t *autograd.Tape, b *Batch) *autograd.Var {
+	x := m.stem(t, b)
+	for _, l := range m.Layers {
+		x = l.Forward(t, x, b.Segments)
+	}
+	return m.Norm.Forward(t, x)
+}
+
+// encodeCls returns the rows of Encode that are [CLS], (S, D). Where only
+// values are wanted the last layer computes no other row.
+func (m *Model) encodeCls(t *autograd.Tape, b *Batch) *autograd.Var {
+	last := len(m.Layers) - 1
+	if last < 0 || !t.NoGrad || t.Rand != nil || t.Probe != nil {
+		return autograd.Rows(t, m.Encode(t, b), b.Cls)
+	}
+	x := m.stem(t, b)
+	for _, l := range m.Layers[:last] {
+		x = l.Forward(t, x, b.Segments)
+	}
+	return m.Norm.Forward(t, m.Layers[last].First(t, x, b.Segments))
+}
+
+// stem returns what enters the encoder layers, (T, D).
+func (m *Model) stem(t *autograd.Tape, b *Batch) *autograd.Var {
 	x := m.Embed.Forward(t, b.Tokens)
 	t.Watch("embedding", x)
 	if m.Position != nil {
@@ -209,22 +232,18 @@ func (m *Model) Encode(t *autograd.Tape, b *Batch) *autograd.Var {
 	for _, c := range m.Stem { // [CLS] lies outside of the letters and passes unchanged
 		x = autograd.Add(t, x, autograd.GELU(t, c.Forward(t, x, b.Letters)))
 	}
-	x = autograd.Dropout(t, x, m.Config.Dropout)
-	for _, l := range m.Layers {
-		x = l.Forward(t, x, b.Segments)
-	}
-	return m.Norm.Forward(t, x)
+	return autograd.Dropout(t, x, m.Config.Dropout)
 }
 
 // Logits returns class logits (S, C) of the S sequences of a batch: those of a
 // sequence are the same bits whichever others are packed with it. With mean
 // pooling a sequence without tokens has the mean 0.
 func (m *Model) Logits(t *autograd.Tape, b *Batch) *autograd.Var {
-	x := m.Encode(t, b)
+	var x *autograd.Var
 	if m.Config.Pooling == "mean" {
-		x = autograd.MeanPool(t, x, b.Letters)
+		x = autograd.MeanPool(t, m.Encode(t, b), b.Letters)
 	} else {
-		x = autograd.Rows(t, x, b.Cls)
+		x = m.encodeCls(t, b)
 	}
 	return m.Classifier.Forward(t, autograd.Dropout(t, x, m.Config.Dropout))
 }

@@ -315,3 +315,41 @@ func TestNewIsDeterministic(t *testing.T) {
 		}
 	}
 }
+
+// Without a gradient the last layer computes [CLS] rows alone. The bits are
+// those of the pass that computes all rows.
+func TestLogitsOfClsAlone(t *testing.T) {
+	for _, position := range positions {
+		for _, layers := range []int{0, 1, 3} {
+			c := small()
+			c.Position, c.Layers, c.MaxLen = position, layers, 100
+			m := newModel(c)
+			var seqs [][]int32
+			for _, n := range []int{100, 7, 0, 40} {
+				seqs = append(seqs, c.Tokenizer.Encode(letters("ACGTN", n, source())))
+			}
+			b := m.Pack(seqs...)
+			var full autograd.Tape
+			want := slices.Clone(m.Logits(&full, b).Data)
+			rows := 0
+			probed := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
+				if name == "layers.0.output" {
+					rows = v.Dim(0)
+				}
+			}}
+			for name, tape := range map[string]*autograd.Tape{"values": {NoGrad: true}, "probe": probed} {
+				got := m.Logits(tape, b).Data
+				for i := range want {
+					// A probe materialises the weights, which are added up in another order.
+					if d := math.Abs(float64(got[i] - want[i])); name == "values" && d > 0 || d > 1e-5 {
+						t.Errorf("%s, %d layers, %s: logits %v, want %v", position, layers, name, got, want)
+						break
+					}
+				}
+			}
+			if layers > 0 && rows != len(b.Tokens) {
+				t.Errorf("%s, %d layers: a probe saw %d rows of %d", position, layers, rows, len(b.Tokens))
+			}
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package dna
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"heed/model/sequence"
+)
+
+// standard returns an untrained classifier of the default size.
+func standard(length int) *Fitted {
+	c := DefaultConfig(length)
+	c.Model.Classes = 2
+	return &Fitted{Config: c, Classes: []string{"no", "yes"}, Positive: 1, Threshold: 0.5, MinLen: length,
+		Members: []*sequence.Model{sequence.New(c.Model, rand.New(rand.NewPCG(1, 1)))}}
+}
+
+func letters(n int, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 7))
+	seq := make([]byte, n)
+	for i := range seq {
+		seq[i] = Letters[r.IntN(4)]
+	}
+	return seq
+}
+
+// BenchmarkMutagenesis scores all 753 mutants of 251 letters.
+func BenchmarkMutagenesis(b *testing.B) {
+	f, seq := standard(251), letters(251, 1)
+	for b.Loop() {
+		if _, err := f.Explain(context.Background(), "x", seq, 1, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(753*float64(b.N)/b.Elapsed().Seconds(), "mutants/s")
+}
+
+// BenchmarkWindows scores windows of 81 letters, 10 apart, on one core and on
+// all.
+func BenchmarkWindows(b *testing.B) {
+	f, seq := standard(81), letters(40_000, 2)
+	var windows [][]byte
+	for at := 0; at+81 <= len(seq); at += 10 {
+		windows = append(windows, seq[at:at+81])
+	}
+	for _, cores := range []int{1, 0} {
+		b.Run(fmt.Sprintf("cores=%d", cores), func(b *testing.B) {
+			for b.Loop() {
+				f.Probabilities(windows, cores)
+			}
+			b.ReportMetric(float64(len(windows)*b.N)/b.Elapsed().Seconds(), "windows/s")
+		})
+	}
+}
