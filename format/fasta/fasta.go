@@ -71,7 +71,7 @@ func (d Reader) Records(name string, r io.Reader) iter.Seq2[Record, error] {
 		d.MaxLetters = format.MaxLetters
 	}
 	return func(yield func(Record, error) bool) {
-		p := parser{Reader: d, name: name, lines: lines{r: bufio.NewReaderSize(r, 64<<10)}}
+		p := d.parser(name, r)
 		for {
 			rec, err := p.next()
 			if err == io.EOF {
@@ -84,6 +84,10 @@ func (d Reader) Records(name string, r io.Reader) iter.Seq2[Record, error] {
 	}
 }
 
+func (d Reader) parser(name string, r io.Reader) *parser {
+	return &parser{Reader: d, name: name, lines: lines{r: bufio.NewReaderSize(r, 64<<10)}}
+}
+
 // A parser holds what is known between two records: the header line of the next
 // one has been read already, because only it says that the previous one ends.
 type parser struct {
@@ -94,20 +98,13 @@ type parser struct {
 	line   int    // of that header; 0 before the first
 	count  int    // records begun
 	last   int    // length of the last sequence, a guess for the next
+	text   []byte // what run has not returned of the last chunk
 	end    bool
 }
 
 // next returns the next record, or io.EOF after the last.
 func (p *parser) next() (Record, error) {
-	if p.line == 0 && !p.end {
-		if err := p.first(); err != nil {
-			return Record{}, err
-		}
-	}
-	if p.end {
-		return Record{}, io.EOF
-	}
-	rec, err := p.start()
+	rec, err := p.begin()
 	if err != nil {
 		return Record{}, err
 	}
@@ -116,10 +113,27 @@ func (p *parser) next() (Record, error) {
 		return Record{}, err
 	}
 	if len(rec.Seq) == 0 {
-		return Record{}, format.Invalidf(p.name, rec.Line, "sequence %q is empty", short(rec.ID))
+		return Record{}, p.empty(rec)
 	}
 	p.last = len(rec.Seq)
 	return rec, nil
+}
+
+// begin returns the next record without its letters, or io.EOF after the last.
+func (p *parser) begin() (Record, error) {
+	if p.line == 0 && !p.end {
+		if err := p.first(); err != nil {
+			return Record{}, err
+		}
+	}
+	if p.end {
+		return Record{}, io.EOF
+	}
+	return p.start()
+}
+
+func (p *parser) empty(rec Record) error {
+	return format.Invalidf(p.name, rec.Line, "sequence %q is empty", short(rec.ID))
 }
 
 // first passes over what may stand before the first header and reads that.
@@ -181,15 +195,49 @@ func cutBlank(s string) (before, after string, found bool) {
 
 // sequence reads letters up to the next header or the end of the input.
 func (p *parser) sequence(rec Record) ([]byte, error) {
-	accept := &letters[p.Alphabet]
 	// The last length spares the growing of a slice in files of equal lengths,
 	// and must not make a short sequence as large as the chromosome before it.
 	seq := make([]byte, 0, min(p.last, 1<<16))
 	for {
+		run, err := p.run(rec.ID)
+		if err != nil || len(run) == 0 {
+			return seq, err
+		}
+		if len(run) > p.MaxLetters-len(seq) {
+			return nil, p.tooLong(rec)
+		}
+		seq = append(seq, run...)
+	}
+}
+
+func (p *parser) tooLong(rec Record) error {
+	return format.TooLargef(p.name, rec.Line, "sequence %q has more than %d letters", short(rec.ID), p.MaxLetters)
+}
+
+// run returns the next letters of the record that was begun, of one line at
+// most, or none at its end. They are valid until the next call.
+func (p *parser) run(id string) ([]byte, error) {
+	accept := &letters[p.Alphabet]
+	for {
+		for len(p.text) > 0 {
+			n := 0
+			for n < len(p.text) && accept[p.text[n]] {
+				n++
+			}
+			if n > 0 {
+				run := p.text[:n]
+				p.text = p.text[n:]
+				return run, nil
+			}
+			if c := p.text[0]; c != ' ' && c != '\t' {
+				return nil, format.Invalidf(p.name, p.lines.line, "sequence %q: %w", short(id), p.Alphabet.refuse(c))
+			}
+			p.text = p.text[1:]
+		}
 		chunk, err := p.lines.next()
 		if err == io.EOF {
 			p.end = true
-			return seq, nil
+			return nil, nil
 		}
 		if err != nil {
 			return nil, format.ReadError(p.name, p.lines.line, err)
@@ -197,7 +245,7 @@ func (p *parser) sequence(rec Record) ([]byte, error) {
 		if chunk.start && len(chunk.text) > 0 {
 			switch chunk.text[0] {
 			case '>':
-				return seq, p.readHeader(chunk)
+				return nil, p.readHeader(chunk)
 			case ';':
 				if err := p.skip(chunk); err != nil {
 					return nil, err
@@ -205,24 +253,7 @@ func (p *parser) sequence(rec Record) ([]byte, error) {
 				continue
 			}
 		}
-		text := chunk.text
-		for len(text) > 0 {
-			n := 0
-			for n < len(text) && accept[text[n]] {
-				n++
-			}
-			if n > p.MaxLetters-len(seq) {
-				return nil, format.TooLargef(p.name, rec.Line, "sequence %q has more than %d letters", short(rec.ID), p.MaxLetters)
-			}
-			seq = append(seq, text[:n]...)
-			if n < len(text) {
-				if c := text[n]; c != ' ' && c != '\t' {
-					return nil, format.Invalidf(p.name, p.lines.line, "sequence %q: %w", short(rec.ID), p.Alphabet.refuse(c))
-				}
-				n++
-			}
-			text = text[n:]
-		}
+		p.text = chunk.text
 	}
 }
 

@@ -327,6 +327,10 @@ func FuzzRecords(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, width int) {
 		first, err := read(Reader{}, bytes.NewReader(data))
+		joined, joinErr := join(Reader{}, bytes.NewReader(data))
+		if fmt.Sprint(err) != fmt.Sprint(joinErr) || err == nil && len(joined) != len(first) {
+			t.Fatalf("records: %v, pieces: %v", err, joinErr)
+		}
 		if err != nil {
 			var e *format.Error
 			if !errors.As(err, &e) || e.Name != "p.fa" {
@@ -418,4 +422,66 @@ func BenchmarkRecords(b *testing.B) {
 			}
 		}
 	}
+}
+
+// Pieces put together are the records, whatever the cuts between reads.
+func TestPieces(t *testing.T) {
+	text := "\n>a first one\nAC GT\nAC\n;>no\n>a\r\n" + strings.Repeat("ACGTTGCAN", 20000) + "\r\n>\nN\n"
+	want, err := read(Reader{}, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]io.Reader{"whole": strings.NewReader(text), "bytes": iotest.OneByteReader(strings.NewReader(text))} {
+		got, err := join(Reader{}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			want[i].Description = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for piece, err := range (Reader{}).Pieces("p.fa", strings.NewReader(text)) {
+		if err != nil || string(piece.Seq) != "AC" {
+			t.Errorf("%+v, %v", piece, err)
+		}
+		break
+	}
+	for want, text := range map[string]string{
+		`p.fa: invalid: no sequences`:                                   "",
+		`p.fa:1: invalid: sequence "a" is empty`:                        ">a\n>b\nA\n",
+		`p.fa:4: invalid: sequence "b": letter 'E' is not a nucleotide`: ">a\nA\n>b\nACE\n",
+		`p.fa:3: too large: sequence "b" has more than 4 letters`:       ">a\nACGT\n>b\nAC\nGTA\n",
+		`p.fa:1: invalid: not FASTA: first letter is 'A', want '>'`:     "ACGT\n",
+		`p.fa:1: invalid: control character '\x00' in the header`:       ">a\x00\nA\n",
+		"p.fa:2: " + iotest.ErrTimeout.Error():                          "timeout",
+	} {
+		var r io.Reader = strings.NewReader(text)
+		if text == "timeout" {
+			r = io.MultiReader(strings.NewReader(">a\nAC"), iotest.ErrReader(iotest.ErrTimeout))
+		}
+		if _, err := join(Reader{Alphabet: DNA, MaxLetters: 4}, r); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+// join puts the pieces of records together.
+func join(d Reader, r io.Reader) (all []Record, err error) {
+	for p, err := range d.Pieces("p.fa", r) {
+		if err != nil {
+			return all, err
+		}
+		if p.Start == 0 {
+			all = append(all, Record{ID: p.ID, Line: p.Line})
+		}
+		last := &all[len(all)-1]
+		if p.Start != len(last.Seq) || p.ID != last.ID {
+			return all, fmt.Errorf("a piece of %s at %d follows %d letters of %s", p.ID, p.Start, len(last.Seq), last.ID)
+		}
+		last.Seq = append(last.Seq, p.Seq...)
+	}
+	return all, nil
 }
