@@ -50,8 +50,11 @@ func (m *meter) see(p Progress) {
 		}
 	}
 	doing := "training"
-	if p.Stage == "explain" {
+	switch p.Stage {
+	case "explain":
 		doing = "explaining"
+	case "scan":
+		doing = "scanning"
 	}
 	if m.bars != nil {
 		if m.bar == nil {

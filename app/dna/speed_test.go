@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"runtime"
 	"testing"
 
 	"heed/model/sequence"
@@ -53,4 +55,36 @@ func BenchmarkWindows(b *testing.B) {
 			b.ReportMetric(float64(len(windows)*b.N)/b.Elapsed().Seconds(), "windows/s")
 		})
 	}
+}
+
+// BenchmarkGenome scans a genome of the length and the share of G and C of E.
+// coli K-12 MG1655 (4,641,652 letters, 50.8 %) on both strands, with windows of
+// 81 letters, 10 apart, and writes the scores.
+func BenchmarkGenome(b *testing.B) {
+	f := standard(81)
+	model := filepath.Join(b.TempDir(), "model.safetensors")
+	if err := f.Save(model); err != nil {
+		b.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	seq := make([]byte, 4_641_652)
+	for i := range seq {
+		seq[i] = "AT"[r.IntN(2)]
+		if r.Float64() < 0.508 {
+			seq[i] = "CG"[r.IntN(2)]
+		}
+	}
+	path := writeGenome(b, []chromosome{{"chr", seq}})
+	windows := 0
+	for b.Loop() {
+		s := runScan(b, f, model, path, ScanConfig{TSS: 60})
+		if _, err := s.Write(Output{filepath.Join(b.TempDir(), "s.bedgraph.gz"), "bedgraph"}); err != nil {
+			b.Fatal(err)
+		}
+		windows += 2 * s.Total()
+	}
+	b.ReportMetric(float64(windows)/b.Elapsed().Seconds(), "windows/s")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
 }
