@@ -55,7 +55,7 @@ type AttentionSpec struct {
 // only in blocks, unless a probe asks for them.
 func Attention(t *Tape, q, k, v *Var, spec AttentionSpec) *Var {
 	a := newAttention(t, q, k, v, spec)
-	if t.Probe != nil && spec.Name != "" {
+	if t.Probe != nil && !t.NoWeights && spec.Name != "" {
 		return a.probed()
 	}
 	return a.blocked()

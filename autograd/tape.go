@@ -77,6 +77,9 @@ type Tape struct {
 	// is an intervention: operations before v know nothing of it, and gradients
 	// that flow back beyond v mean nothing.
 	Probe func(name string, v *Var)
+	// NoWeights keeps attention blocked although there is a probe, which then
+	// sees hidden states and no weights: for whoever looks at nothing else.
+	NoWeights bool
 	// Cores lets a single operation use several cores, for one large input;
 	// 0 stands for 1. Results do not depend on it.
 	Cores int

@@ -242,3 +242,14 @@ func TestFrozen(t *testing.T) {
 		t.Errorf("gradient %v of what was kept, want 3", g)
 	}
 }
+
+// Without weights a probe sees everything else, and attention stays blocked.
+func TestNoWeights(t *testing.T) {
+	var seen []string
+	tape := &Tape{NoWeights: true, Probe: func(name string, v *Var) { seen = append(seen, name) }}
+	x := Input(make([]float32, 12), 3, 4)
+	tape.Watch("o", Attention(tape, x, x, x, AttentionSpec{Name: "a", Heads: 2, Query: Packed(3)}))
+	if !slices.Equal(seen, []string{"o"}) {
+		t.Errorf("the probe saw %q", seen)
+	}
+}

@@ -17,8 +17,7 @@ type Saliency struct {
 }
 
 // Gradient returns the gradient of the score with respect to the embedding,
-// positions fixed: one forward and one backward pass. The weights of all n
-// layers exist meanwhile, n·H·L² values and as many gradients.
+// positions fixed: one forward and one backward pass.
 //
 // A gradient is the slope at one point. It says which way an infinitely small
 // step moves the score, not what the input has contributed: where the model is
@@ -101,6 +100,7 @@ func (c *Case) Embedded() *tensor.Tensor {
 // memory; the gradient is nil if the score does not depend on the embedding.
 func (c *Case) passEmbedding(t *autograd.Tape, n int, write func(x []float32)) (y, x, g []float32) {
 	var seen *autograd.Var
+	t.NoWeights = true
 	t.Probe = func(name string, v *autograd.Var) {
 		if name != Embedding {
 			return

@@ -12,12 +12,12 @@ import (
 )
 
 // Integration stops once the attributions add up to f(x) - f(x') within
-// Completeness of it, or within CompletenessFloor in the units of the score
-// where the two scores hardly differ, and at MaxSteps points of a path in any
-// case.
+// Completeness of it, or of its mean over the baselines if that is larger, or
+// within CompletenessFloor in the units of the score where the scores hardly
+// differ, and at MaxSteps points of a path in any case.
 const (
 	Completeness      = 0.01
-	CompletenessFloor = 1e-4
+	CompletenessFloor = 0.01
 	MaxSteps          = 512
 	firstSteps        = 8
 )
@@ -68,8 +68,7 @@ func (g *Integrated) Met() bool {
 // expected gradients (Erion et al. 2021) with every path integrated in full.
 //
 // One path costs 2n-8 forward and backward passes, of which up to batch run as
-// copies in one pass on each core: memory is that of batch inputs on a tape,
-// batch·n·H·L² attention weights for n layers and their gradients included. The
+// copies in one pass on each core: memory is that of batch inputs on a tape. The
 // result does not depend on the number of cores. The error is that of the
 // context.
 //
@@ -87,6 +86,10 @@ func IntegratedGradients(ctx context.Context, c *Case, batch int, baselines ...[
 	}
 	g.Score = ends[0]
 	raw, grad := make([]float64, len(x.Data)), make([]float64, len(x.Data))
+	meanChange := 0.0
+	for _, end := range ends[1:] {
+		meanChange += (g.Score - end) / float64(len(baselines))
+	}
 	for b, base := range baselines {
 		path := Path{Baseline: ends[1+b], Steps: firstSteps}
 		for {
@@ -100,7 +103,7 @@ func IntegratedGradients(ctx context.Context, c *Case, batch int, baselines ...[
 			}
 			change := g.Score - path.Baseline
 			path.Error = sum - change
-			path.Met = math.Abs(path.Error) <= max(Completeness*math.Abs(change), CompletenessFloor)
+			path.Met = math.Abs(path.Error) <= max(Completeness*math.Abs(change), Completeness*math.Abs(meanChange), CompletenessFloor)
 			if path.Met || path.Steps >= MaxSteps {
 				for i, m := range mean {
 					grad[i] += m / float64(len(baselines))
