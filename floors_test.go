@@ -40,6 +40,7 @@ var modules = map[string]string{
 	"golang.org/x/image":              "outlines of letters for logos",
 	"github.com/rogpeppe/go-internal": "testscript, in tests",
 	"github.com/google/go-cmp":        "differences, in tests",
+	"github.com/chromedp":             "a headless browser, in tests",
 }
 
 // testsMayImport lists what a package's tests need from its own floor or above.
