@@ -260,3 +260,126 @@ func TestBrowser(t *testing.T) {
 		})
 	}
 }
+
+// TestBrowserActs presses what can be pressed.
+func TestBrowserActs(t *testing.T) {
+	ctx := browser(t)
+	tab, w := open(t, ctx, write(t, htmlOf(t, full(t))), chromedp.EmulateViewport(1280, 900))
+	key := func(selector, key string, shift bool) {
+		t.Helper()
+		ask(t, tab, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.focus(); e.dispatchEvent(new KeyboardEvent("keydown", { key: %q, shiftKey: %t, bubbles: true, cancelable: true })); })()`, selector, key, shift))
+	}
+	click := func(expression string) { t.Helper(); ask(t, tab, "("+expression+").click()") }
+
+	// A table sorts by value, in both directions, and goes back.
+	const column = `[...document.querySelectorAll("table.sortable")[0].tBodies[0].rows].map((r) => r.cells[2].textContent).join()`
+	sn := `document.querySelectorAll("table.sortable")[0].querySelectorAll(".sort")[2]`
+	expect(t, tab, column, "0.962,,0.83,0.70")
+	click(sn)
+	expect(t, tab, column, "0.70,0.83,0.962,")
+	click(sn)
+	expect(t, tab, column, "0.962,0.83,0.70,")
+	expect(t, tab, sn+`.closest("th").getAttribute("aria-sort")`, "descending")
+	click(sn)
+	expect(t, tab, column, "0.962,,0.83,0.70")
+
+	// Arrow keys read the weight that the report was given.
+	const maps = `document.querySelector(".maps")`
+	weights := attentionOf(58, 2, 4, 1)
+	key(".maps .stage canvas", "ArrowDown", false)
+	key(".maps .stage canvas", "ArrowRight", false)
+	got := ask(t, tab, maps+`.querySelector(".readout").textContent`)
+	var about float64
+	if _, err := fmt.Sscanf(got, "query T at −50, key T at −50: weight about %g", &about); err != nil {
+		t.Errorf("the read-out says %q", got)
+	} else if d := about - float64(weights[58+1]); d > 0.001 || d < -0.001 {
+		t.Errorf("weight %g is shown as %g", weights[58+1], about)
+	}
+	for range 3 {
+		key(".maps .stage canvas", "+", false)
+	}
+	click(maps + `.querySelectorAll(".thumb")[5]`)
+	expect(t, tab, maps+`.querySelector(".facts").textContent`, "Layer 2, head 2. ")
+	expect(t, tab, maps+`.querySelectorAll("[aria-pressed=true]").length`, "1")
+	picture(t, tab, "acts-map")
+
+	// The other sequence.
+	ask(t, tab, `(() => { const s = `+maps+`.querySelector(".sequence"); s.selectedIndex = 1; s.dispatchEvent(new Event("change")); })()`)
+	do(t, tab, chromedp.Sleep(200*time.Millisecond))
+	if got := ask(t, tab, maps+`.querySelector("canvas[tabindex]").getAttribute("aria-label")`); !strings.HasPrefix(got, "Attention of LEU1_TRNA, layer 2, head 2: 58 query by 58 key tokens.") {
+		t.Errorf("the map is labelled %q", got)
+	}
+
+	// Curves: keys read values, the axis turns logarithmic, zoom and back.
+	key(".curves .plot", "ArrowRight", false)
+	if got := ask(t, tab, `document.querySelector(".curves .readout").textContent`); !strings.HasPrefix(got, "step 0.5: training 0.7") || !strings.Contains(got, "validation, 95 % interval 0.69") {
+		t.Errorf("the curves read %q", got)
+	}
+	click(`[...document.querySelectorAll(".curves .tools button")].find((b) => b.textContent === "Log scale")`)
+	expect(t, tab, `[...document.querySelectorAll(".curves .tools button")].find((b) => b.textContent === "Log scale").getAttribute("aria-pressed")`, "true")
+	key(".curves .plot", "+", false)
+	ask(t, tab, `document.querySelector(".curves details").open = true`)
+	do(t, tab, chromedp.Sleep(200*time.Millisecond))
+	expect(t, tab, `document.querySelectorAll(".curves details tbody")[1].rows.length`, "500")
+
+	// Examples: next, address, and the way back.
+	click(`document.querySelectorAll(".examples .step")[1]`)
+	expect(t, tab, `[...document.querySelectorAll(".example")].filter((e) => !e.hidden).map((e) => e.id).join()`, "example-LEU1_TRNA")
+	ask(t, tab, `location.hash = "#example-a-name-with--markup----spaces"`)
+	do(t, tab, chromedp.Sleep(200*time.Millisecond))
+	expect(t, tab, `document.querySelector(".examples .count").textContent`, "3 of 3")
+	key("body", "p", false)
+	expect(t, tab, `document.querySelector(".examples .count").textContent`, "2 of 3")
+
+	// Tracks: a value under the crosshair, a closer look, the numbers.
+	tracks := ".example:not([hidden]) .tracks "
+	key(tracks+"canvas", "ArrowRight", false)
+	if got := ask(t, tab, `document.querySelector("`+tracks+`.readout").textContent`); !strings.HasPrefix(got, "Position −50 (T): occlusion ") || !strings.Contains(got, "; attention rollout 0.") {
+		t.Errorf("the tracks read %q", got)
+	}
+	key(tracks+"canvas", "+", false)
+	key(tracks+"canvas", "ArrowRight", true)
+	ask(t, tab, `document.querySelector("`+tracks+`details").open = true`)
+	do(t, tab, chromedp.Sleep(200*time.Millisecond))
+	expect(t, tab, `document.querySelectorAll("`+tracks+`details tbody")[1].rows.length`, "57")
+
+	// The theme can be forced.
+	click(`document.querySelector("#theme")`)
+	click(`document.querySelector("#theme")`)
+	expect(t, tab, `document.documentElement.dataset.theme`, "dark")
+	expect(t, tab, sound, "")
+	picture(t, tab, "acts")
+	w.none(t, "acts")
+}
+
+// TestBrowserDeepLink opens the file at an example.
+func TestBrowserDeepLink(t *testing.T) {
+	ctx := browser(t)
+	tab, w := open(t, ctx, write(t, htmlOf(t, full(t))))
+	address := ask(t, tab, `location.href`)
+	do(t, tab, chromedp.Navigate("about:blank"), chromedp.Navigate(address+"#example-LEU1_TRNA"), chromedp.WaitReady(`html[data-ready="true"]`))
+	expect(t, tab, `[...document.querySelectorAll(".example")].filter((e) => !e.hidden).map((e) => e.id).join()`, "example-LEU1_TRNA")
+	for _, s := range w.take() {
+		if s != "request for about:blank" {
+			t.Error(s)
+		}
+	}
+}
+
+// TestBrowserRefuses shows that the tests above would notice: a page that reaches
+// out, and one with a script that the policy does not name.
+func TestBrowserRefuses(t *testing.T) {
+	ctx := browser(t)
+	good := string(htmlOf(t, full(t)))
+	for evil, want := range map[string]string{
+		`<img src="http://example.invalid/x.png" alt="">`: "policy: img-src",
+		`<script>window.evil = 1</script>`:                "policy: script-src-elem",
+		`<p style="color: red">x</p>`:                     "policy: style-src-attr",
+	} {
+		tab, w := open(t, ctx, write(t, []byte(strings.Replace(good, "</main>", evil+"</main>", 1))))
+		expect(t, tab, `typeof window.evil`, "undefined")
+		if seen := strings.Join(w.take(), "\n"); !strings.Contains(seen, want) {
+			t.Errorf("%s: seen %q, want %q", evil, seen, want)
+		}
+	}
+}

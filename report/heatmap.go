@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 )
 
@@ -202,7 +203,7 @@ func (m AttentionMap) table(meta mapMeta, heads int, strongest []int) numbers {
 		q, j := at/len(keys), at%len(keys)
 		row := []string{
 			strconv.Itoa(k/heads + 1), strconv.Itoa(k%heads + 1), number(float64(meta.Max[k])),
-			place(meta.Queries[q], meta.QueryPositions[q]), place(keys[j], keyPositions[j]),
+			place(meta.Queries[q], meta.QueryPositions[q], meta.QueryPositions), place(keys[j], keyPositions[j], keyPositions),
 		}
 		if m.Facts != nil {
 			row = append(row, m.Facts[k])
@@ -212,9 +213,22 @@ func (m AttentionMap) table(meta mapMeta, heads int, strongest []int) numbers {
 	return n
 }
 
-func place(token string, position int) string {
+// place names a token with its coordinate; beside negative ones a positive has
+// its sign.
+func place(token string, position int, positions []int) string {
 	if position == 0 {
 		return token
 	}
-	return token + " at " + strconv.Itoa(position)
+	return token + " at " + coordinate(position, positions)
+}
+
+func coordinate(position int, positions []int) string {
+	s := strconv.Itoa(position)
+	if position < 0 {
+		return "−" + s[1:]
+	}
+	if position > 0 && slices.Min(positions) < 0 {
+		return "+" + s
+	}
+	return s
 }

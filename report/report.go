@@ -133,15 +133,16 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// paragraphs splits a text at blank lines. A number and its percent sign stay on
-// one line.
+// paragraphs splits a text at blank lines.
 func paragraphs(s string) []string {
-	lines := strings.NewReplacer("\r\n", "\n", " %", "\u00a0%")
 	var out []string
-	for p := range strings.SplitSeq(lines.Replace(s), "\n\n") {
+	for p := range strings.SplitSeq(strings.ReplaceAll(s, "\r\n", "\n"), "\n\n") {
 		if p = strings.TrimSpace(p); p != "" {
-			out = append(out, p)
+			out = append(out, tight(p))
 		}
 	}
 	return out
 }
+
+// tight keeps a number and its percent sign on one line.
+func tight(s string) string { return strings.ReplaceAll(s, " %", "\u00a0%") }

@@ -52,7 +52,7 @@ func TestFullReport(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	if n := bytes.Count(b, []byte(AttentionCaveat)); n != 2 {
+	if n := bytes.Count(b, []byte(AttentionCaveat)); n != 3 {
 		t.Errorf("the caveat stands %d times, want below the maps and in the notice", n)
 	}
 	if *out != "" {

@@ -18,7 +18,13 @@ type Tile struct {
 // Tiles is a row of headline numbers.
 type Tiles []Tile
 
-func (t Tiles) render(p *page) (template.HTML, error) { return p.execute("tiles", []Tile(t)) }
+func (t Tiles) render(p *page) (template.HTML, error) {
+	out := make([]Tile, len(t))
+	for i, x := range t {
+		out[i] = Tile{tight(x.Value), tight(x.Label), tight(x.Note)}
+	}
+	return p.execute("tiles", out)
+}
 
 // Fact is one line of a Provenance.
 type Fact struct {

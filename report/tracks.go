@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"strconv"
 )
 
 // Track is one row of Tracks.
@@ -147,10 +146,10 @@ func (t Tracks) indices(s Span) (from, to int, ok bool) {
 
 // summary says of each row what is largest in it.
 func (t Tracks) summary() numbers {
-	n := numbers{Caption: "Each row in short", Heads: []string{"row", "lowest", "at", "highest", "at", "mean size"}}
+	n := numbers{Caption: "Each row in short", Heads: []string{"row", "lowest", "at", "highest", "at", "mean magnitude"}}
 	for _, r := range t.Rows {
 		low, high := extremes(r.Values)
-		n.Rows = append(n.Rows, []string{r.Name, valueAt(r.Values, low), t.at(low), valueAt(r.Values, high), t.at(high), number(meanSize(r.Values))})
+		n.Rows = append(n.Rows, []string{r.Name, valueAt(r.Values, low), t.at(low), valueAt(r.Values, high), t.at(high), number(meanMagnitude(r.Values))})
 	}
 	return n
 }
@@ -160,13 +159,13 @@ func (t Tracks) at(i int) string {
 	case i < 0:
 		return "–"
 	case t.Labels != nil:
-		return place(t.Labels[i], t.Positions[i])
+		return place(t.Labels[i], t.Positions[i], t.Positions)
 	}
-	return strconv.Itoa(t.Positions[i])
+	return coordinate(t.Positions[i], t.Positions)
 }
 
-// meanSize is the mean of the absolute values that exist.
-func meanSize(values []float64) float64 {
+// meanMagnitude is the mean of the absolute values that exist.
+func meanMagnitude(values []float64) float64 {
 	sum, n := 0.0, 0
 	for _, v := range values {
 		if !math.IsNaN(v) {

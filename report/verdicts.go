@@ -45,6 +45,7 @@ func (v Verdicts) render(p *page) (template.HTML, error) {
 	if math.IsNaN(v.Random) || math.IsInf(v.Random, 0) {
 		return "", fmt.Errorf("verdicts %q: random is %v", v.Caption, v.Random)
 	}
+	v.Measure = tight(v.Measure)
 	low, high := v.Random, v.Random
 	for _, r := range v.Rows {
 		if !(r.Low <= r.Estimate && r.Estimate <= r.High) || math.IsInf(r.Low, 0) || math.IsInf(r.High, 0) {

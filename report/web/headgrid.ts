@@ -78,7 +78,7 @@ class Grid implements Drawn {
     const table = layers > 1 && heads > 1;
     thumbs.classList.toggle("table-of-heads", table);
     if (table) {
-      thumbs.style.gridTemplateColumns = `auto repeat(${heads}, minmax(${heads > 8 ? 40 : 56}px, 96px))`;
+      thumbs.style.gridTemplateColumns = `max-content repeat(${heads}, minmax(${heads > 8 ? 40 : 56}px, 96px))`;
       thumbs.append(make("span", {}));
       for (let h = 0; h < heads; h++) thumbs.append(make("span", { class: "label", "aria-hidden": "true" }, `head ${h + 1}`));
       if (heads > 8) all(thumbs, ".label").forEach((e, h) => { e.textContent = (h === 0 ? "head " : "") + (h + 1); });

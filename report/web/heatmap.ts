@@ -284,8 +284,8 @@ export class Heatmap {
     font(ctx, 11);
     ctx.textAlign = "right"; ctx.textBaseline = "top";
     ctx.fillText(this.cursor ? "row" : "mean row", margin - 5, bottom + profile / 2 - 6);
-    ctx.textAlign = "left"; ctx.textBaseline = "bottom";
-    ctx.fillText(this.cursor ? "column" : "mean col.", right, margin - 5);
+    ctx.textBaseline = "bottom";
+    ctx.fillText(this.cursor ? "column" : "mean", right + profile, margin + this.h + gap + 14);
   }
 
   // lines returns the weights of one row and one column.
