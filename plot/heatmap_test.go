@@ -78,6 +78,17 @@ func TestViridisIsUniform(t *testing.T) {
 	}
 }
 
+// TestCividisIsUniform is TestViridisIsUniform for the other map.
+func TestCividisIsUniform(t *testing.T) {
+	m := Cividis()
+	mean := (lightness(m[255]) - lightness(m[0])) / 15
+	for i := 0; i+17 < 256; i += 17 {
+		if d := lightness(m[i+17]) - lightness(m[i]); d < 0.7*mean || d > 1.3*mean {
+			t.Errorf("lightness rises by %.2f at level %d, on average by %.2f", d, i, mean)
+		}
+	}
+}
+
 func TestDiverging(t *testing.T) {
 	m := Diverging()
 	if m[0] != Palette(0) || m[255] != Palette(1) {

@@ -286,20 +286,25 @@ func TestBrowserActs(t *testing.T) {
 	// Arrow keys read the weight that the report was given.
 	const maps = `document.querySelector(".maps")`
 	weights := attentionOf(58, 2, 4, 1)
+	reads := func(weight float32) {
+		t.Helper()
+		got := ask(t, tab, maps+`.querySelector(".readout").textContent`)
+		var about float64
+		if _, err := fmt.Sscanf(got, "query T at −50, key T at −50: weight about %g", &about); err != nil {
+			t.Errorf("the read-out says %q", got)
+		} else if d := about - float64(weight); d > 0.001 || d < -0.001 {
+			t.Errorf("weight %g is shown as %g", weight, about)
+		}
+	}
 	key(".maps .stage canvas", "ArrowDown", false)
 	key(".maps .stage canvas", "ArrowRight", false)
-	got := ask(t, tab, maps+`.querySelector(".readout").textContent`)
-	var about float64
-	if _, err := fmt.Sscanf(got, "query T at −50, key T at −50: weight about %g", &about); err != nil {
-		t.Errorf("the read-out says %q", got)
-	} else if d := about - float64(weights[58+1]); d > 0.001 || d < -0.001 {
-		t.Errorf("weight %g is shown as %g", weights[58+1], about)
-	}
+	reads(weights[58+1])
 	for range 3 {
 		key(".maps .stage canvas", "+", false)
 	}
 	click(maps + `.querySelectorAll(".thumb")[5]`)
 	expect(t, tab, maps+`.querySelector(".facts").textContent`, "Layer 2, head 2. ")
+	reads(weights[5*58*58+58+1]) // the crosshair stays, and reads the new map
 	expect(t, tab, maps+`.querySelectorAll("[aria-pressed=true]").length`, "1")
 	picture(t, tab, "acts-map")
 
@@ -382,4 +387,27 @@ func TestBrowserRefuses(t *testing.T) {
 			t.Errorf("%s: seen %q, want %q", evil, seen, want)
 		}
 	}
+}
+
+// TestBrowserLarge opens the page at the limits; with -v it says how long the
+// browser took, which is no promise.
+func TestBrowserLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds 144 maps of 1024 x 1024")
+	}
+	ctx := browser(t)
+	file := write(t, htmlOf(t, large(0)))
+	tab, w := open(t, ctx, file, chromedp.EmulateViewport(1280, 900))
+	expect(t, tab, sound, "")
+	expect(t, tab, `document.querySelectorAll(".thumb").length`, "144")
+	expect(t, tab, `document.querySelectorAll(".thumb.summary").length > 100`, "true")
+	t.Logf("all drawn %s ms after the navigation", ask(t, tab, `Math.round(performance.now())`))
+	click := `document.querySelectorAll(".thumb")[143].click()`
+	ask(t, tab, click)
+	do(t, tab, chromedp.Sleep(200*time.Millisecond))
+	if got := ask(t, tab, `document.querySelector(".facts").textContent`); !strings.HasPrefix(got, "Layer 12, head 12. Only a summary of this head is in the file, 64 x 64:") {
+		t.Errorf("the facts say %q", got)
+	}
+	picture(t, tab, "large")
+	w.none(t, "large")
 }

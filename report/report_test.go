@@ -134,7 +134,14 @@ func TestHostileNames(t *testing.T) {
 		{evil, []Block{Text(evil), Tiles{{evil, evil, evil}}, fig, Row{fig}, Choice{evil, []Option{{evil, fig}}}}},
 		{evil, []Block{Table{Caption: evil, Columns: []Column{{Name: evil}, {Name: evil}}, Rows: []TableRow{{Cells: []string{evil, evil}}}, Notes: []string{evil}}}},
 		{evil, []Block{Provenance{{evil, evil}}, Notice{Title: evil, Text: evil}}},
-		{evil, []Block{HeatmapSet{Caption: evil, Layers: 1, Heads: 1, Maps: []AttentionMap{{Name: evil, Tokens: []string{evil}, Weights: []float32{1}}}}}},
+		{evil, []Block{HeatmapSet{Caption: evil, Layers: 1, Heads: 1, Maps: []AttentionMap{{Name: evil, Tokens: []string{evil}, Weights: []float32{1}, Facts: []string{evil}}}}}},
+		{evil, []Block{
+			Matrix{Caption: evil, Rows: []string{evil}, Cols: []string{evil}, Values: []float64{1}, Notes: []string{evil}},
+			Verdicts{Caption: evil, Measure: evil, Unit: evil, Notes: []string{evil}, Rows: []Verdict{{Method: evil, Sentence: evil}}},
+			Curves{Name: "c", Alt: evil, Caption: evil, XLabel: evil, YLabel: evil, Marks: []Mark{{1, evil}}, Series: []Curve{{Name: evil, X: []float64{1}, Y: []float64{1}}}},
+			Tracks{Name: "t", Alt: evil, Caption: evil, XLabel: evil, Labels: []string{evil}, Spans: []Span{{1, 1, evil}}, Rows: []Track{{Name: evil, Unit: evil, Values: []float64{1}, Unfaithful: evil}}},
+			Examples{Label: evil, Pages: []Example{{Name: evil, Title: evil, Blocks: []Block{Text(evil), fig}}}},
+		}},
 	}}
 	b := htmlOf(t, r)
 	checkPage(t, b)

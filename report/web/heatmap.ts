@@ -81,7 +81,8 @@ export class Heatmap {
     this.colors = colors;
     this.label = label;
     this.serial++;
-    if (same) this.draw();
+    if (same && this.cursor) this.point(...this.cursor, !this.tip.hidden);
+    else if (same) this.draw();
     else {
       this.cursor = null;
       this.pinned = false;
@@ -100,7 +101,7 @@ export class Heatmap {
   // zoom scales the window about the crosshair, or its middle.
   private zoom(by: number, row?: number, col?: number): void {
     if (!this.map) return;
-    const at = (v: number | undefined, c: number | undefined, a: number, b: number): number => v ?? (c !== undefined && c >= a && c < b ? c + 0.5 : (a + b) / 2);
+    const at = (v: number | undefined, c: number | undefined, a: number, b: number): number => v ?? (c !== undefined && c + 0.5 >= a && c + 0.5 <= b ? c + 0.5 : (a + b) / 2);
     const cx = at(col, this.cursor?.[1], this.x0, this.x1), cy = at(row, this.cursor?.[0], this.y0, this.y1);
     const wide = clamp((this.x1 - this.x0) * by, Math.min(8, this.map.cols), this.map.cols);
     const high = clamp((this.y1 - this.y0) * by, Math.min(8, this.map.rows), this.map.rows);
@@ -337,17 +338,18 @@ export class Heatmap {
     ctx.restore();
   }
 
-  private point(q: number, k: number): void {
+  // point puts the crosshair on a cell, which comes into the window, and tells
+  // its weight.
+  private point(q: number, k: number, tip = true): void {
     const m = this.map!;
     this.cursor = [q, k];
-    // The window follows the arrow keys.
     const wide = this.x1 - this.x0, high = this.y1 - this.y0;
     this.move(clamp(this.x0, k + 1 - wide, k), clamp(this.y0, q + 1 - high, q), wide, high);
     const v = short(weight(m, m.levels[q * m.cols + k]));
     const pooled = m.rows < this.rows.tokens.length || m.cols < this.cols.tokens.length;
     const from = this.name(this.rows, q, m.rows), to = this.name(this.cols, k, m.cols);
     this.tip.textContent = `${this.rows.name}  ${from}\n${this.cols.name}    ${to}\n${pooled ? "largest" : "weight"} ${v}`;
-    this.tip.hidden = false;
+    this.tip.hidden = !tip;
     const x = margin + (k + 1 - this.x0) * this.w / wide, y = margin + (q + 1 - this.y0) * this.h / high;
     const room = this.stage.clientWidth - this.tip.offsetWidth;
     this.tip.style.left = clamp(x + 10, 0, Math.max(0, room)) + "px";

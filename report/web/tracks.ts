@@ -90,7 +90,7 @@ class Tracks implements Drawn {
 
   private zoom(by: number, at?: number): void {
     const wide = this.b - this.a, next = clamp(wide * by, Math.min(fewest, this.meta.n), this.meta.n);
-    const inside = this.cursor !== null && this.cursor >= this.a && this.cursor < this.b;
+    const inside = this.cursor !== null && this.cursor + 0.5 >= this.a && this.cursor + 0.5 <= this.b;
     const c = at ?? (inside ? this.cursor! + 0.5 : this.a + wide / 2);
     this.look(c - (c - this.a) * next / wide, next);
   }
@@ -177,8 +177,9 @@ class Tracks implements Drawn {
     ctx.stroke();
     font(ctx, 11);
     ctx.fillStyle = ink.soft;
-    for (const v of [high, low]) if (v !== 0) ctx.fillText(short(v), left - 5, clamp(y(v), y0 + 4, y0 + body - 4));
-    if (Math.min(Math.abs(y(0) - y(high)), 99) > 14 && (low === 0 || Math.abs(y(0) - y(low)) > 14)) ctx.fillText("0", left - 5, y(0));
+    const places = [high, low].filter((v) => v !== 0).map((v) => ({ v, at: clamp(y(v), y0 + 4, y0 + body - 4) }));
+    if (places.every((p) => Math.abs(p.at - y(0)) > 13)) places.push({ v: 0, at: y(0) });
+    for (const p of places) ctx.fillText(short(p.v), left - 5, p.at);
     ctx.save();
     ctx.beginPath();
     ctx.rect(left, y0 - 1, this.inner, body + 2);
