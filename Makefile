@@ -25,7 +25,7 @@ bench:
 	go run ./bench/step -cores 2
 
 generate:
-	go generate ./internal/kernel
+	go generate ./internal/kernel ./report
 
 lint:
 	test -z "$$(gofmt -l .)"
