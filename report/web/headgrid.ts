@@ -4,7 +4,8 @@
 import { all, button, clamp, find, make } from "./dom";
 import { paint, palette } from "./color";
 import { bytes, has, json } from "./data";
-import { Axis, Heatmap, Levels } from "./heatmap";
+import { Axis, Heatmap } from "./heatmap";
+import { Levels } from "./levels";
 import { short } from "./numbers";
 import { saveCanvas } from "./save";
 import { Drawn } from "./stage";

@@ -3,6 +3,7 @@
 
 import { button, canvas2d, clamp, find, font, make, ratio } from "./dom";
 import { paint } from "./color";
+import { Levels, cross, first, means, pool, weight } from "./levels";
 import { coordinate, short, ticks } from "./numbers";
 import { widthOf } from "./stage";
 import { inks } from "./theme";
@@ -13,29 +14,6 @@ export interface Axis {
   tokens: string[];
   positions: number[];  // coordinates; 0 for tokens that have none
 }
-
-// Levels are a map of rows x cols bytes. When it has fewer rows than there are
-// tokens, each cell is the strongest weight of a block.
-export interface Levels {
-  rows: number;
-  cols: number;
-  levels: Uint8Array;
-  max: number;     // weight of the highest level
-  signed: boolean; // level 128 is zero, else 0 is
-}
-
-// weight undoes the square root by which levels grow.
-export function weight(m: Levels, level: number): number {
-  if (!m.signed) return (level / 255) ** 2 * m.max;
-  const t = (level - 128) / 127;
-  return Math.sign(t) * t * t * m.max;
-}
-
-// first returns the first of n tokens in block i of size.
-const first = (i: number, n: number, size: number): number => Math.ceil(i * n / size);
-
-// blockOf returns the block of token t.
-export const blockOf = (t: number, n: number, size: number): number => Math.floor(t * size / n);
 
 const margin = 60, profile = 44, gap = 8;
 
@@ -54,7 +32,7 @@ export class Heatmap {
   private readonly small = document.createElement("canvas");
   private smallKey = "";
   private serial = 0; // of the map
-  private mean: { serial: number; lines: [Float64Array, Float64Array] } | null = null;
+  private mean: [Float64Array, Float64Array] | null = null;
   private readonly canvas: HTMLCanvasElement;
   private readonly tip: HTMLElement;
 
@@ -81,6 +59,7 @@ export class Heatmap {
     this.colors = colors;
     this.label = label;
     this.serial++;
+    this.mean = null;
     if (same && this.cursor) this.point(...this.cursor, !this.tip.hidden);
     else if (same) this.draw();
     else {
@@ -160,8 +139,7 @@ export class Heatmap {
     }
   }
 
-  // image draws what the window shows, shrunk by the strongest weight of each
-  // block so that a single strong cell stays visible.
+  // image draws what the window shows.
   private image(ctx: CanvasRenderingContext2D): void {
     const m = this.map!;
     const cx0 = Math.floor(this.x0), cx1 = Math.min(Math.ceil(this.x1), m.cols);
@@ -170,16 +148,7 @@ export class Heatmap {
     const px = Math.min(nx, Math.ceil(this.w * ratio())), py = Math.min(ny, Math.ceil(this.h * ratio()));
     const key = [this.serial, cx0, cx1, cy0, cy1, px, py].join();
     if (key !== this.smallKey) {
-      const out = new Uint8Array(px * py);
-      if (m.signed) out.fill(128);
-      const column = Uint32Array.from({ length: nx }, (_, i) => Math.floor(i * px / nx));
-      for (let y = 0; y < ny; y++) {
-        const from = (cy0 + y) * m.cols + cx0, to = Math.floor(y * py / ny) * px;
-        for (let x = 0; x < nx; x++) {
-          const v = m.levels[from + x], at = to + column[x];
-          if (m.signed ? Math.abs(v - 128) > Math.abs(out[at] - 128) : v > out[at]) out[at] = v;
-        }
-      }
+      const out = pool(m, cx0, cx1, cy0, cy1, px, py);
       paint(this.small, out, px, py, this.colors);
       this.smallKey = key;
     }
@@ -247,7 +216,7 @@ export class Heatmap {
   private profiles(ctx: CanvasRenderingContext2D, ink: ReturnType<typeof inks>): void {
     const m = this.map!;
     const bottom = margin + this.h + gap, right = margin + this.w + gap;
-    const [row, col] = this.cursor ? this.lines(...this.cursor) : this.means();
+    const [row, col] = this.cursor ? cross(m, ...this.cursor) : (this.mean ??= means(m));
     const curve = (values: Float64Array, from: number, to: number, length: number, upright: boolean, color: string): void => {
       let top = 0;
       for (const v of values) top = Math.max(top, Math.abs(v));
@@ -287,32 +256,6 @@ export class Heatmap {
     ctx.fillText(this.cursor ? "row" : "mean row", margin - 5, bottom + profile / 2 - 6);
     ctx.textBaseline = "bottom";
     ctx.fillText(this.cursor ? "column" : "mean", right + profile, margin + this.h + gap + 14);
-  }
-
-  // lines returns the weights of one row and one column.
-  private lines(q: number, k: number): [Float64Array, Float64Array] {
-    const m = this.map!;
-    return [
-      Float64Array.from({ length: m.cols }, (_, x) => weight(m, m.levels[q * m.cols + x])),
-      Float64Array.from({ length: m.rows }, (_, y) => weight(m, m.levels[y * m.cols + k])),
-    ];
-  }
-
-  // means returns the mean row and the mean column.
-  private means(): [Float64Array, Float64Array] {
-    const m = this.map!;
-    if (this.mean?.serial === this.serial) return this.mean.lines;
-    const row = new Float64Array(m.cols), col = new Float64Array(m.rows);
-    const values = Float64Array.from({ length: 256 }, (_, i) => weight(m, i));
-    for (let y = 0; y < m.rows; y++) {
-      for (let x = 0; x < m.cols; x++) {
-        const v = values[m.levels[y * m.cols + x]];
-        row[x] += v / m.rows;
-        col[y] += v / m.cols;
-      }
-    }
-    this.mean = { serial: this.serial, lines: [row, col] };
-    return this.mean.lines;
   }
 
   private crosshair(ctx: CanvasRenderingContext2D): void {
