@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"context"
 	"fmt"
 
 	"heed/explain"
@@ -20,4 +21,23 @@ func ExampleFuse() {
 	// Output:
 	// [0 0.25 0.75]
 	// [0 0.25 0.75] [0 1 0] [0 0 1]
+}
+
+// Two of three tokens are reached through a wide and a narrow edge.
+func ExampleAttentionFlow() {
+	layers := explain.Fuse([]explain.Layer{{Heads: 1, Length: 3, Weights: []float32{
+		0, 0.75, 0.25,
+		0, 1, 0,
+		0, 0, 1,
+	}}}, explain.FuseSpec{})
+	f, err := explain.AttentionFlow(context.Background(), layers, explain.ReadRow(3, 0), explain.FlowLength)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Max)
+	fmt.Printf("variation %.2f, informative: %v\n", f.CV, f.Informative())
+	// Output:
+	// [0.5 0.375 0.125]
+	// variation 0.47, informative: true
 }
