@@ -41,3 +41,18 @@ func ExampleAttentionFlow() {
 	// [0.5 0.375 0.125]
 	// variation 0.47, informative: true
 }
+
+// Two sequences of two columns. The first cell of the first sequence looks at
+// the second column, and the second column of the first sequence at the second
+// sequence.
+func ExampleAxialRollout() {
+	block := explain.AxialBlock{
+		Heads:   1,
+		Row:     []float32{0, 1, 0, 1},             // tied
+		Columns: []float32{1, 0, 0, 1, 0, 1, 0, 1}, // of each column
+	}
+	v := explain.AxialRollout([]explain.AxialBlock{block, block}, 2, 2, explain.ReadRow(4, 0), explain.FuseSpec{})
+	fmt.Println(v[:2], v[2:])
+	// Output:
+	// [0.25 0.5] [0 0.25]
+}
