@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 )
 
 // specs returns every kind of FuseSpec for n positions.
@@ -138,30 +139,36 @@ func TestFuseSameBits(t *testing.T) {
 	}
 }
 
-// BenchmarkRollout has the two halves of a [CLS] rollout, the fusion of 12 heads
-// in 12 layers and the way back through the fused matrices, and the product of
-// the matrices that the second half avoids.
+// BenchmarkRollout runs in turn the two halves of a [CLS] rollout, the fusion of
+// 12 heads in 12 layers and the way back through the fused matrices, and the
+// product of the matrices that the second half avoids. It reports ratios.
 func BenchmarkRollout(b *testing.B) {
 	for _, n := range []int{128, 512, 1024} {
-		one := randomLayers(rand.New(rand.NewPCG(1, 2)), 1, 12, n, 2)[0]
-		layers := slices.Repeat([]Layer{one}, 12)
-		for _, spec := range []FuseSpec{{}, {Fusion: Max}, {Fusion: Max, Discard: 0.9}} {
-			b.Run(fmt.Sprintf("L=%d/fuse/%v/discard=%v", n, spec.Fusion, spec.Discard), func(b *testing.B) {
-				for b.Loop() {
-					Fuse(layers, spec)
-				}
-			})
-		}
+		layers := slices.Repeat(randomLayers(rand.New(rand.NewPCG(1, 2)), 1, 12, n, 2), 12)
 		fused := Fuse(layers, FuseSpec{})
 		readout := ReadRow(n, 0)
-		b.Run(fmt.Sprintf("L=%d/row", n), func(b *testing.B) {
+		runs := []struct {
+			name string
+			f    func()
+		}{
+			{"row", func() { Roll(fused, readout) }},
+			{"full", func() { FullRollout(fused) }},
+			{"mean", func() { Fuse(layers, FuseSpec{}) }},
+			{"max", func() { Fuse(layers, FuseSpec{Fusion: Max}) }},
+			{"max-discard", func() { Fuse(layers, FuseSpec{Fusion: Max, Discard: 0.9}) }},
+		}
+		b.Run(fmt.Sprintf("L=%d", n), func(b *testing.B) {
+			spent := make([]time.Duration, len(runs))
 			for b.Loop() {
-				Roll(fused, readout)
+				for i, r := range runs {
+					start := time.Now()
+					r.f()
+					spent[i] += time.Since(start)
+				}
 			}
-		})
-		b.Run(fmt.Sprintf("L=%d/full", n), func(b *testing.B) {
-			for b.Loop() {
-				FullRollout(fused)
+			b.ReportMetric(float64(spent[0].Microseconds())/1e3/float64(b.N), "row-ms")
+			for i, r := range runs[1:] {
+				b.ReportMetric(float64(spent[1+i])/float64(spent[0]), r.name+"/row")
 			}
 		})
 	}
