@@ -55,7 +55,11 @@ func columnHint(err error) error {
 
 // writeFile is format.WriteFile whose errors of the system are no bad input.
 func writeFile(path string, write func(io.Writer) error) error {
-	err := format.WriteFile(path, write)
+	return systemFileError(path, format.WriteFile(path, write))
+}
+
+// systemFileError takes the mark of bad input off an error of the system.
+func systemFileError(path string, err error) error {
 	var e *format.Error
 	if errors.As(err, &e) && e.Name == path && !badInput(err) {
 		return fmt.Errorf("%s: %w", path, e.Err)

@@ -34,6 +34,7 @@ The ending of OUT says what is written; -o may be repeated, and .gz after an
 ending compresses in the blocks that tabix wants:
   .bedgraph .bg  the score of every window, for genome browsers: one file for
                  each strand, named OUT.plus.bedgraph and OUT.minus.bedgraph
+  .bigwig .bw    the same, as bigWig: OUT.plus.bw and OUT.minus.bw
   .bed           calls: windows whose score reaches the threshold, merged where
                  they overlap on one strand; column 5 is 1000 times the greatest
                  score, columns 7 and 8 are the position of that window
@@ -41,10 +42,10 @@ ending compresses in the blocks that tabix wants:
 
 A window's score belongs to one letter of it, its middle or --tss, the index of
 the start site in the training sequences; on the strand - that index counts from
-the other end. In a bedGraph a score stands for --step letters around its
-position, so that intervals lie side by side. --strand max writes the larger score of the two
-strands to one file. Windows with a letter other than A, C, G, T are left out and
-counted.
+the other end. In bedGraph and bigWig a score stands for --step letters around its
+position, so that intervals lie side by side. --strand max writes the larger score
+of the two strands to one file. Windows with a letter other than A, C, G, T are
+left out and counted.
 
 The table on standard output is how many calls there are at several thresholds,
 for each million letters. A score is calibrated to the shares of the classes in
@@ -55,9 +56,9 @@ blocks of ` + fmt.Sprint(shuffleBlock) + ` letters. Whatever is called there is 
 An interrupted scan leaves OUT.partial and OUT.partial.json beside the first OUT;
 the same command with --resume continues, and gives the same bytes. Results do not
 depend on --threads.`,
-		Example: `  heed dna scan run genome.fa.gz --tss 60 -o promoters.bedgraph.gz -o promoters.bed
+		Example: `  heed dna scan run genome.fa.gz --tss 60 -o promoters.bw -o promoters.bed
   heed dna scan run genome.fa --step 1 --strand + --threshold 0.99 -o plus.bed --control shuffle
-  heed dna scan run genome.fa.gz --tss 60 -o promoters.bedgraph.gz --resume`,
+  heed dna scan run genome.fa.gz --tss 60 -o promoters.bw -o promoters.bed --resume`,
 		Args: exactly(2, "a model and a genome"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.model, r.genome = args[0], args[1]
@@ -67,7 +68,7 @@ depend on --threads.`,
 	}
 	fs := c.Flags()
 	fs.StringArrayVarP(&r.outputs, "output", "o", nil, "file to write, whole or not at all (may be repeated)")
-	fs.StringVar(&r.format, "format", "", "bedgraph, bed or tsv, in place of what the ending of -o says")
+	fs.StringVar(&r.format, "format", "", "bedgraph, bigwig, bed or tsv, in place of what the ending of -o says")
 	fs.IntVar(&r.config.Window, "window", 0, "letters of a window (default the longest that the model reads)")
 	fs.IntVar(&r.config.Step, "step", defaultStep, "letters between the starts of two windows")
 	fs.StringVar(&r.config.Strand, "strand", "", "both, +, - or max (default both)")
@@ -95,7 +96,7 @@ func (r *scanRequest) run(ctx context.Context) (err error) {
 	}
 	switch {
 	case len(outputs) == 0:
-		return hint(usagef("heed dna scan needs -o"), "-o scores.bedgraph.gz writes all scores, -o calls.bed what reaches the threshold")
+		return hint(usagef("heed dna scan needs -o"), "-o scores.bw writes all scores, -o calls.bed what reaches the threshold")
 	case r.config.Step < 1:
 		return usagef("--step %d: want 1 or more", r.config.Step)
 	case r.control != "none" && r.control != "shuffle":

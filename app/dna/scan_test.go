@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"heed/format/bigwig"
 	"heed/format/fasta"
 )
 
@@ -184,6 +185,41 @@ func dropNA(text string) string {
 	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasSuffix(l, "NA") }), "\n")
 }
 
+// A bigWig holds what the bedGraph does.
+func TestScanBigWig(t *testing.T) {
+	f, model := stranded(t, 1)
+	s := runScan(t, f, model, writeGenome(t, chromosomes(4321, 12, 1000)), ScanConfig{Step: 7, TSS: 3})
+	paths, err := s.Write(Output{filepath.Join(t.TempDir(), "t.bw"), "bigwig"})
+	if err != nil || len(paths) != 2 {
+		t.Fatal(paths, err)
+	}
+	var got string
+	for _, path := range paths {
+		r, err := bigwig.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for i, name := range s.tiles.names {
+			for v, err := range r.Intervals(name, 0, s.tiles.lengths[i]) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += fmt.Sprintf("%s\t%d\t%d\t%v\n", name, v.Start, v.End, v.Value)
+			}
+		}
+	}
+	var want string
+	for _, line := range strings.SplitAfter(written(t, s, "t.bedgraph"), "\n") {
+		if strings.HasPrefix(line, "chr") {
+			want += line
+		}
+	}
+	if got != want {
+		t.Errorf("got %.300s\nwant %.300s", got, want)
+	}
+}
+
 // Intervals of a bedGraph do not overlap, and tile the genome but for its ends.
 func TestIntervals(t *testing.T) {
 	f, model := stranded(t, 1)
@@ -213,7 +249,7 @@ func TestScanResumes(t *testing.T) {
 	f, model := stranded(t, 1)
 	path := writeGenome(t, chromosomes(9000, 100, 15000, 12000))
 	c := ScanConfig{Step: 2, TSS: 4, Control: true, Seed: 7, Cores: 1, Threshold: 0.5}
-	names := []string{"t.tsv", "t.bed", "t.bedgraph"}
+	names := []string{"t.tsv", "t.bed", "t.bedgraph", "t.bw"}
 	results := func(s *Scan) (all string) {
 		for _, n := range names {
 			all += written(t, s, n)
@@ -474,7 +510,7 @@ func TestReadGenome(t *testing.T) {
 
 func TestParseOutput(t *testing.T) {
 	for path, want := range map[string]string{
-		"a.bedgraph": "bedgraph", "a.BG.gz": "bedgraph", "a.bed": "bed", "a.tsv.gz": "tsv",
+		"a.bedgraph": "bedgraph", "a.BG.gz": "bedgraph", "a.bed": "bed", "a.tsv.gz": "tsv", "a.bw": "bigwig", "a.bigWig": "bigwig",
 	} {
 		if o, err := ParseOutput(path, ""); err != nil || o.Kind != want {
 			t.Errorf("%s: %+v, %v", path, o, err)
@@ -483,7 +519,7 @@ func TestParseOutput(t *testing.T) {
 	if _, err := ParseOutput("a.txt", ""); err == nil || err.Error() != "a.txt: the ending says no format" {
 		t.Error(err)
 	}
-	if _, err := ParseOutput("a.txt", "gff"); err == nil || err.Error() != `--format "gff": want bedgraph, bed or tsv` {
+	if _, err := ParseOutput("a.txt", "gff"); err == nil || err.Error() != `--format "gff": want bedgraph, bigwig, bed or tsv` {
 		t.Error(err)
 	}
 	for _, tt := range [][2]string{{"d.x/a.bg.gz", "d.x/a.plus.bg.gz"}, {"a.bw", "a.plus.bw"}, {"d.x/a", "d.x/a.plus"}, {"a", "a.plus"}} {

@@ -8,18 +8,22 @@ import (
 	"math"
 	"strings"
 
+	"heed/format"
 	"heed/format/bed"
 	"heed/format/bgzf"
+	"heed/format/bigwig"
 )
 
 // An Output is a file that a scan is written to.
 type Output struct {
 	Path string
-	Kind string // "bedgraph", "bed" or "tsv"
+	Kind string // "bedgraph", "bigwig", "bed" or "tsv"
 }
 
 // outputKinds are the endings of names, .gz aside.
-var outputKinds = map[string]string{"bedgraph": "bedgraph", "bg": "bedgraph", "bed": "bed", "tsv": "tsv"}
+var outputKinds = map[string]string{
+	"bedgraph": "bedgraph", "bg": "bedgraph", "bigwig": "bigwig", "bw": "bigwig", "bed": "bed", "tsv": "tsv",
+}
 
 // ParseOutput returns the output of a path. The kind is that of its ending if it
 // is not given.
@@ -32,9 +36,11 @@ func ParseOutput(path, kind string) (Output, error) {
 	k, ok := outputKinds[ending]
 	switch {
 	case !ok && kind != "":
-		return Output{}, usagef("--format %q: want bedgraph, bed or tsv", kind)
+		return Output{}, usagef("--format %q: want bedgraph, bigwig, bed or tsv", kind)
 	case !ok:
-		return Output{}, hint(usagef("%s: the ending says no format", path), "end it with .bedgraph, .bed or .tsv, with .gz after it to compress, or give --format")
+		return Output{}, hint(usagef("%s: the ending says no format", path), "end it with .bedgraph, .bw, .bed or .tsv, or give --format")
+	case k == "bigwig" && strings.HasSuffix(path, ".gz"):
+		return Output{}, usagef("%s: bigWig is compressed already", path)
 	}
 	return Output{path, k}, nil
 }
@@ -140,11 +146,10 @@ func (s *Scan) interval(sequence, start int, minus bool) (from, to int) {
 
 // Write writes a result and returns the paths of its files: two, with .plus and
 // .minus before the ending, where a format has no place for the strand.
-func (s *Scan) Write(o Output) ([]string, error) {
+func (s *Scan) Write(o Output) (paths []string, err error) {
 	if s.Done() != s.Total() {
 		return nil, fmt.Errorf("dna: a scan is written after %d of %d windows", s.Done(), s.Total())
 	}
-	var paths []string
 	write := func(path string, f func(io.Writer) error) error {
 		paths = append(paths, path)
 		return writeFile(path, func(w io.Writer) error {
@@ -165,7 +170,14 @@ func (s *Scan) Write(o Output) ([]string, error) {
 		return paths, write(o.Path, s.writeTSV)
 	}
 	for _, t := range s.tracks(false) {
-		if err := write(trackPath(o.Path, t.name), func(w io.Writer) error { return s.writeGraph(w, t) }); err != nil {
+		path := trackPath(o.Path, t.name)
+		if o.Kind == "bigwig" {
+			paths = append(paths, path)
+			err = systemFileError(path, format.WriteFileAt(path, func(f format.ReadWriterAt) error { return s.writeBigWig(f, t) }))
+		} else {
+			err = write(path, func(w io.Writer) error { return s.writeGraph(w, t) })
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -211,6 +223,28 @@ func (s *Scan) writeGraph(w io.Writer, t track) error {
 		s.about(&t), browserQuote(name), browserQuote("heed: probability of "+name)); err != nil {
 		return err
 	}
+	return s.signal(t, func(chrom string, from, to int, value float32) error {
+		return bed.WriteSignal(w, bed.Signal{Chrom: chrom, Start: from, End: to, Value: value})
+	})
+}
+
+func (s *Scan) writeBigWig(f format.ReadWriterAt, t track) error {
+	var chroms []bigwig.Chrom
+	for i, name := range s.tiles.names {
+		chroms = append(chroms, bigwig.Chrom{Name: name, Size: s.tiles.lengths[i]})
+	}
+	w, err := bigwig.NewWriter(f, chroms)
+	if err != nil {
+		return err
+	}
+	if err := s.signal(t, w.Add); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// signal calls f with the known scores of a track and where they are written.
+func (s *Scan) signal(t track, f func(chrom string, from, to int, value float32) error) error {
 	for sequence, chrom := range s.tiles.names {
 		err := s.each(sequence, func(start int, values []float32) error {
 			v := t.of(values)
@@ -218,7 +252,7 @@ func (s *Scan) writeGraph(w io.Writer, t track) error {
 				return nil
 			}
 			from, to := s.interval(sequence, start, v.minus)
-			return bed.WriteSignal(w, bed.Signal{Chrom: chrom, Start: from, End: to, Value: v.value})
+			return f(chrom, from, to, v.value)
 		})
 		if err != nil {
 			return err
