@@ -55,6 +55,8 @@ func (m *meter) see(p Progress) {
 		doing = "explaining"
 	case "scan":
 		doing = "scanning"
+	case "variants":
+		doing = "scoring"
 	}
 	if m.bars != nil {
 		if m.bar == nil {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"heed/model/sequence"
@@ -87,4 +88,22 @@ func BenchmarkGenome(b *testing.B) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
+}
+
+// BenchmarkVariants scores 2,000 substitutions in 11 windows of 81 letters on
+// both strands each.
+func BenchmarkVariants(b *testing.B) {
+	f, seq := standard(81), letters(100_000, 3)
+	path := writeGenome(b, []chromosome{{"c", seq}})
+	text := vcfHead
+	for i := range 2000 {
+		at := 100 + 45*i
+		text += fmt.Sprintf("c\t%d\t.\t%c\t%c\t.\t.\t.\n", at+1, seq[at], "CGTA"[strings.IndexByte(Letters, seq[at])])
+	}
+	for b.Loop() {
+		if _, n, err := effects(b, f, path, text, VariantConfig{Shift: 5}, false); err != nil || n.Scored != 2000 {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(2000*b.N)/b.Elapsed().Seconds(), "variants/s")
 }
