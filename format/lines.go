@@ -1,8 +1,6 @@
 package format
 
 import (
-	"bufio"
-	"bytes"
 	"io"
 	"iter"
 )
@@ -19,37 +17,17 @@ type Line struct {
 // [ErrTooLarge]; any error has name and line, and ends the iteration.
 func Lines(name string, r io.Reader) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		br := bufio.NewReaderSize(r, 64<<10)
-		if mark, _ := br.Peek(3); string(mark) == "\xef\xbb\xbf" {
-			br.Discard(3)
-		}
-		var text []byte
-		for number := 1; ; number++ {
-			text = text[:0]
-			for {
-				part, err := br.ReadSlice('\n')
-				text = append(text, part...)
-				if len(text) > MaxRow+2 { // the end of the line is not counted
-					yield(Line{}, TooLargef(name, number, "line has more than %d bytes", MaxRow))
-					return
-				}
-				if err == nil || err == io.EOF {
-					break
-				}
-				if err != bufio.ErrBufferFull {
-					yield(Line{}, ReadError(name, number, err))
-					return
-				}
-			}
-			if len(text) == 0 {
+		lines := NewLineReader(name, r, MaxRow)
+		for {
+			text, err := lines.Next()
+			if err == io.EOF {
 				return
 			}
-			line := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-			if len(line) > MaxRow {
-				yield(Line{}, TooLargef(name, number, "line has more than %d bytes", MaxRow))
+			if err != nil {
+				yield(Line{}, err)
 				return
 			}
-			if !yield(Line{string(line), number}, nil) {
+			if !yield(Line{string(text), lines.Number()}, nil) {
 				return
 			}
 		}
