@@ -58,3 +58,26 @@ func ExampleDuplicates() {
 	fmt.Println(names.Warning("p.fa"))
 	// Output: p.fa:5: name "a" occurred in line 1 before
 }
+
+func ExampleStandardProtein() {
+	file := strings.NewReader(">a\nMKUTVJ*\n>b\nmktv\n")
+	var all fasta.Changes
+	for rec, err := range (fasta.Reader{Alphabet: fasta.Protein}).Records("p.fa", file) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		seq, changes, err := fasta.StandardProtein(rec.Seq)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(string(seq))
+		all.Add(changes)
+	}
+	fmt.Println(all)
+	// Output:
+	// MKXTVX
+	// MKTV
+	// read as X: 1 J, 1 U; taken away: 1 '*' at the end; made upper case: 4
+}
