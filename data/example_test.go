@@ -70,3 +70,17 @@ func ExamplePacks() {
 	// [4 0] [[0] [4]]
 	// [3] [[3]]
 }
+
+func ExampleRowWeights() {
+	rows := [][]byte{[]byte("MKTAYIAKQR"), []byte("MKTAYIAKQK"), []byte("MLSAWLPRHR")}
+	weights, err := data.RowWeights(rows, data.MSAIdentity, data.GapsCount)
+	fmt.Println(weights, data.Neff(weights), err)
+	// Output: [0.5 0.5 1] 2 <nil>
+}
+
+func ExampleRowFilter_Filter() {
+	rows := [][]byte{[]byte("MKTAYIAKQR"), []byte("MKTAYIAKQR"), []byte("MK--------"), []byte("MLSAWLPRHR")}
+	got, err := data.RowFilter{MinCoverage: 0.75, MaxIdentity: 0.9}.Filter(rows)
+	fmt.Printf("%+v %v\n", got, err)
+	// Output: {Kept:[0 3] LowCoverage:[2] FarFromQuery:[] TooSimilar:[1]} <nil>
+}
