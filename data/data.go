@@ -4,7 +4,8 @@
 // from one part to another ([Overlap]), shuffled sequences to compare with
 // ([ShuffleDinucleotides]), the order of an epoch ([Shuffle]) and the
 // cutting of that order into batches and of a batch into leaves ([Packs],
-// [Leaves]).
+// [Leaves]). For alignments it weighs rows and chooses among them ([RowWeights],
+// [DiverseRows], [RowFilter], [SampleRows]).
 //
 // Labels, clusters, lengths and sequences flow in as plain slices, one element
 // per sample; indices of samples flow out. Nothing here reads files or knows
