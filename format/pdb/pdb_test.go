@@ -77,8 +77,12 @@ func TestReadPDB(t *testing.T) {
 			"1 models 0 others 0 alternates | A/A A1=1,CA@1 A2=2,CA@2 A3=20,CA@3 G4= A5="},
 		{"SEQRES with insertion codes", "SEQRES   1 A    4  GLY ALA GLY SER\n" + ca("ALA", 52, 1) + atom("ATOM", "CA", "", "GLY", "A", 52, "A", 2, 1) + ca("SER", 53, 3),
 			"1 models 0 others 0 alternates | A/A G1= A2=52,CA@1 G3=52A,CA@2 S4=53,CA@3"},
+		{"SEQRES, neighbours stay together", "SEQRES   1 A    5  ALA GLY ALA GLY SER\n" + ca("ALA", 3, 1) + ca("GLY", 4, 2) + atom("ATOM", "CA", "", "SER", "A", 4, "A", 3, 1),
+			"1 models 0 others 0 alternates | A/A A1= G2= A3=3,CA@1 G4=4,CA@2 S5=4A,CA@3"},
 		{"step over a gap", ca("ALA", 1, 1) + ca("GLY", 4, 20), "1 models 0 others 0 alternates | A/A A1=1,CA@1 X2= X3= G4=4,CA@20"},
 		{"step without a gap", ca("ALA", 1, 1) + ca("GLY", 4, 4.8), "1 models 0 others 0 alternates | A/A A1=1,CA@1 G2=4,CA@4.8"},
+		{"step over a bond", atom("ATOM", "C", "", "ALA", "A", 1, "", 1, 1) + atom("ATOM", "N", "", "GLY", "A", 4, "", 2.33, 1), "1 models 0 others 0 alternates | A/A A1=1,C@1 G2=4,N@2.33"},
+		{"step over a broken bond", atom("ATOM", "C", "", "ALA", "A", 1, "", 1, 1) + atom("ATOM", "N", "", "GLY", "A", 3, "", 3.5, 1), "1 models 0 others 0 alternates | A/A A1=1,C@1 X2= G3=3,N@3.5"},
 		{"short line", "ATOM      1  CA  ALA     1       1.000   0.000   0.000\n", "1 models 0 others 0 alternates | / A1=1,CA@1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -195,6 +199,38 @@ func TestReadCIF(t *testing.T) {
 	}
 	if got, want := show(s), "1 models 1 others 0 alternates | A/A A1=1,CA@1 X2= G3=3,CA@40"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	const text = `_a.b 'it's' "a 'b' c" ' ' '' x#y #z
+;one
+ two;
+;'.' . ? "?" LOOP_ Data_x save_ STOP_ global_ loop_x
+_T #
+;;
+;
+`
+	c := &cif{name: "p", lines: format.NewLineReader("p", strings.NewReader(text), 100), max: 100}
+	var got []string
+	for {
+		kind, v, err := c.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == end {
+			break
+		}
+		got = append(got, fmt.Sprintf("%d%q%v", kind, v.text, v.null))
+	}
+	want := []string{`1"_a.b"false`, `2"it's"false`, `2"a 'b' c"false`, `2" "false`, `2""false`, `2"x#y"false`, `2"one\n two;"false`, `2"."false`, `2""true`, `2""true`,
+		`2"?"false`, `3"LOOP_"false`, `4"Data_x"false`, `5"save_"false`, `5"STOP_"false`, `5"global_"false`, `2"loop_x"false`, `1"_T"false`, `2";"false`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	c = &cif{name: "p", lines: format.NewLineReader("p", strings.NewReader(";"+strings.Repeat("a\n", 60)), 100), max: 100}
+	if _, _, err := c.next(); err == nil || err.Error() != "p:1: too large: text has more than 100 bytes" {
+		t.Error(err)
 	}
 }
 
