@@ -178,6 +178,9 @@ func (b *builder) residue(c *chain, g *group) (Residue, error) {
 	from := make([]string, 0, len(g.atoms))  // conformation of each
 	for i := range g.atoms {
 		a := &g.atoms[i]
+		if a.residue != best && a.alt == alt {
+			return r, format.Invalidf(b.name, a.Line, "residue %s of chain %q is %s here", r.label(), c.id, short(a.residue))
+		}
 		if a.residue != best {
 			b.s.Alternates++
 			continue
