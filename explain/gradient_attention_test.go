@@ -14,7 +14,7 @@ import (
 // wired returns the case of one layer of attention of one head, in which each
 // of the queries gives the weights to the keys (K) and gets the mean of their
 // values by these weights. The score is the sum of what the queries get.
-func wired(queries int, weights, values []float32) *Case {
+func wiredRows(queries int, weights, values []float32) *Case {
 	logs := make([]float32, len(weights))
 	for i, w := range weights {
 		logs[i] = float32(math.Log(float64(w)))
@@ -36,7 +36,7 @@ func wired(queries int, weights, values []float32) *Case {
 // lies where nothing is, and two positions pull the score up and down.
 func TestSinkSignalSuppressor(t *testing.T) {
 	weights, values := []float32{0.1, 0.6, 0.15, 0.15}, []float32{0, 0, 2, -2}
-	c := wired(4, weights, values)
+	c := wiredRows(4, weights, values)
 	layers := AttentionGradient(c)
 	for part, want := range map[Part][]float64{
 		Signed:   {0, 0, 0.3, -0.3},

@@ -74,7 +74,7 @@ func TestRelevanceOfSelfAttention(t *testing.T) {
 // TestTwoModalities: one query reads three tokens of another modality, of which
 // the second speaks for the score and the third against it.
 func TestTwoModalities(t *testing.T) {
-	c := wired(1, []float32{0.7, 0.15, 0.15}, []float32{0, 2, -2})
+	c := wiredRows(1, []float32{0.7, 0.15, 0.15}, []float32{0, 2, -2})
 	var weights *autograd.Var
 	tape := &autograd.Tape{Frozen: true, Probe: func(_ string, v *autograd.Var) { weights = v }}
 	tape.Backward(c.Run(tape, 1))
