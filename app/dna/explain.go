@@ -4,20 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
-	"heed/autograd"
 	"heed/explain"
-	"heed/metric"
-	"heed/model/sequence"
 )
 
 // Letters are the columns of everything that has one column per nucleotide.
 const Letters = "ACGT"
 
-// An Explanation says what a model made of one sequence, by two methods that
-// answer different questions: mutagenesis, which is evidence of cause, and the
-// rollout of attention, which is not.
+// An Explanation says what a model made of one sequence, by methods that answer
+// different questions: mutagenesis, which is evidence of cause, and others, which
+// are not and are compared with it.
 type Explanation struct {
 	Name     string
 	Sequence []byte // (L)
@@ -27,45 +23,82 @@ type Explanation struct {
 
 	Effects    *explain.Effects // of the log-odds of Class, in nats
 	Importance []float64        // (L)
-	// Layers are the weights of the first member, [CLS] leading, and Tokens the
-	// names of their rows. Nil for a model without attention.
+	Scores     [][]float64      // (methods, L), in the order of the methods
+	// Integral says how well integrated gradients add up; nil if they were not
+	// asked for.
+	Integral *Integral
+	// Layers are the weights of the first member with their gradients, [CLS]
+	// leading, and Tokens the names of their rows. Nil for a model without
+	// attention.
 	Layers []explain.Layer
 	Tokens []string
 	// Rollout (L) is what each letter could have contributed to the position
-	// that the classifier reads, averaged over the members; the share of [CLS]
-	// itself is left out.
+	// that the classifier reads, averaged over the parts of the model; the share
+	// of [CLS] itself is left out.
 	Rollout    []float64
 	Uniformity float64 // of Rollout
 	Spearman   float64 // rank correlation of Rollout with |Importance|
 }
 
+// An Integral describes the integrated gradients of one sequence: the mean over
+// the parts of the model and over shuffled sequences.
+type Integral struct {
+	Score    float64 // log-odds
+	Baseline float64 // of the shuffled sequences
+	Error    float64 // sum of the shares of all rows less Score - Baseline
+	Steps    int     // the most of any path
+	Met      bool    // every path came within the bound
+}
+
+// Explaining says how to explain.
+type Explaining struct {
+	Methods []method
+	Seed    uint64 // of the shuffled sequences
+	Cores   int    // 0 means all. Results do not depend on it
+}
+
 // Explain explains the probability of a class for one sequence, at most
-// Config.Model.MaxLen letters long, by 3·L+1 forward passes and one that
-// collects attention.
-func (f *Fitted) Explain(ctx context.Context, name string, seq []byte, class, cores int) (*Explanation, error) {
+// Config.Model.MaxLen letters long: 3·L+1 forward passes for mutagenesis, and
+// what the methods need.
+func (f *Fitted) Explain(ctx context.Context, name string, seq []byte, class int, how Explaining) (*Explanation, error) {
+	if err := f.fits(name, seq); err != nil {
+		return nil, err
+	}
+	e := &Explanation{Name: name, Sequence: seq, Class: class, Label: -1, Uniformity: math.NaN(), Spearman: math.NaN()}
+	var err error
+	if e.Effects, err = f.mutagenesis(ctx, seq, class, how.Cores); err != nil {
+		return nil, err
+	}
+	e.Prob = 1 / (1 + math.Exp(-e.Effects.Score))
+	e.Importance = e.Effects.Importance()
+	if err := f.scoreLetters(ctx, e, how); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// fits says whether the model can read a sequence.
+func (f *Fitted) fits(name string, seq []byte) error {
 	if n, limit := len(seq), f.Config.Model.MaxLen; n > limit {
-		return nil, fmt.Errorf("sequence %q has %d letters, the model takes %d", name, n, limit)
+		return fmt.Errorf("sequence %q has %d letters, the model takes %d", name, n, limit)
 	}
 	if f.Config.Model.Tokenizer.Length(len(seq)) == 0 {
-		return nil, fmt.Errorf("sequence %q has %d letters, one token needs %d", name, len(seq), f.Config.Model.Tokenizer.K)
+		return fmt.Errorf("sequence %q has %d letters, one token needs %d", name, len(seq), f.Config.Model.Tokenizer.K)
 	}
-	e := &Explanation{Name: name, Sequence: seq, Class: class, Label: -1}
-	var err error
+	return nil
+}
+
+// mutagenesis measures the effects of all substitutions on the log-odds of a
+// class.
+func (f *Fitted) mutagenesis(ctx context.Context, seq []byte, class, cores int) (*explain.Effects, error) {
 	batch := max(1, 8*batchTokens/(1+len(seq)))
-	e.Effects, err = explain.Mutagenesis(ctx, seq, []byte(Letters), batch, func(seqs [][]byte) []float64 {
+	return explain.Mutagenesis(ctx, seq, []byte(Letters), batch, func(seqs [][]byte) []float64 {
 		out := make([]float64, len(seqs))
 		for i, p := range f.Probabilities(seqs, cores) {
 			out[i] = logOdds(p, class)
 		}
 		return out
 	})
-	if err != nil {
-		return nil, err
-	}
-	e.Prob = 1 / (1 + math.Exp(-e.Effects.Score))
-	e.Importance = e.Effects.Importance()
-	f.attend(e)
-	return e, nil
 }
 
 // logOdds returns log p/(1-p) of a class, with 1-p as the sum of the others: it
@@ -79,54 +112,4 @@ func logOdds(probs []float64, class int) float64 {
 		}
 	}
 	return math.Log(max(probs[class], least)) - math.Log(max(others, least))
-}
-
-// attend fills in what the attention shows.
-func (f *Fitted) attend(e *Explanation) {
-	z := f.Config.Model.Tokenizer
-	ids := z.Encode(e.Sequence)
-	e.Uniformity, e.Spearman = math.NaN(), math.NaN()
-	if f.Config.Model.Layers == 0 {
-		return
-	}
-	e.Rollout = make([]float64, len(e.Sequence))
-	for i, m := range f.Members {
-		c := caseOf(m, ids, e.Class)
-		layers := explain.Attention(c)
-		if i == 0 {
-			e.Layers = layers
-		}
-		for j, v := range explain.RolloutFrom(layers, c.Readout, explain.Mean)[1:] {
-			for k := range z.K { // a token shares its part among its letters
-				e.Rollout[j+k] += v / float64(z.K*len(f.Members))
-			}
-		}
-	}
-	e.Tokens = append(e.Tokens, "[CLS]")
-	for _, id := range ids {
-		e.Tokens = append(e.Tokens, z.Name(id))
-	}
-	e.Uniformity = explain.Uniformity(e.Rollout)
-	size := make([]float64, len(e.Importance))
-	for i, v := range e.Importance {
-		size[i] = math.Abs(v)
-	}
-	if rho, err := metric.Spearman(e.Rollout, size); err == nil {
-		e.Spearman = rho
-	}
-}
-
-// caseOf returns the case of one member and the tokens of one strand, explained
-// for a class; row 0 is [CLS].
-func caseOf(m *sequence.Model, ids []int32, class int) *explain.Case {
-	c := &explain.Case{Rows: 1 + len(ids)}
-	if m.Config.Pooling == "mean" {
-		c.Readout = explain.ReadMean(c.Rows, 1)
-	} else {
-		c.Readout = explain.ReadRow(c.Rows, 0)
-	}
-	c.Run = func(t *autograd.Tape, n int) *autograd.Var {
-		return explain.Contrast(t, m.Logits(t, m.Pack(slices.Repeat([][]int32{ids}, n)...)), class)
-	}
-	return c
 }

@@ -29,6 +29,8 @@ type explainRequest struct {
 	class        string
 	tss, limit   int
 	names        []string
+	methods      string
+	seed         uint64
 	expect       []string
 	bedGraph     bool
 	force        bool
@@ -72,6 +74,8 @@ Mutagenesis is evidence of cause for the model. ` + report.AttentionCaveat,
 	fs.StringVar(&r.class, "class", "", "class to explain (default the positive of two, else that of each sequence)")
 	fs.StringArrayVar(&r.expect, "expect", nil, "motif that the mean track is compared with, as NAME=FROM:TO (may be repeated)")
 	fs.BoolVar(&r.bedGraph, "bedgraph", false, "write importance.bedgraph too, with the sequences as chromosomes")
+	fs.StringVar(&r.methods, "methods", "default", "default, all, or some of "+strings.Join(methodKeys(), ","))
+	fs.Uint64Var(&r.seed, "seed", 1, "seed of shuffled sequences and of everything else that is random")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	fs.StringVar(&r.data.Sequence, "sequence-column", "", "column of the sequences in a table (default sequence)")
 	fs.StringVar(&r.data.Label, "label-column", "", "column of the labels in a table (default label)")
@@ -86,6 +90,10 @@ func (r *explainRequest) run(ctx context.Context) error {
 			return err
 		}
 		motifs = append(motifs, m)
+	}
+	ms, err := pickMethods(r.methods)
+	if err != nil {
+		return err
 	}
 	if r.limit < 0 {
 		return usagef("--limit %d: want 0 or more", r.limit)
@@ -129,9 +137,9 @@ func (r *explainRequest) run(ctx context.Context) error {
 			classes[k] = argmax(f.Probabilities(d.Seqs[i:i+1], 1)[0])
 		}
 	}
-	x := &Explained{Model: f, TSS: r.tss, Motifs: motifs}
+	x := &Explained{Model: f, How: Explaining{Methods: ms, Seed: r.seed, Cores: r.threads}, TSS: r.tss, Motifs: motifs}
 	m := newMeter(r.tell)
-	x.Sequences, err = f.explainAll(ctx, d, idx, classes, labels, r.threads, m.see)
+	x.Sequences, err = f.explainAll(ctx, d, idx, classes, labels, x.How, m.see)
 	m.stop()
 	if err != nil {
 		return err
@@ -149,17 +157,18 @@ func (r *explainRequest) run(ctx context.Context) error {
 
 // explainAll explains some sequences of a dataset, each for a class of its own;
 // labels are indexed by sequence.
-func (f *Fitted) explainAll(ctx context.Context, d *Dataset, idx, classes, labels []int, cores int, progress func(Progress)) ([]*Explanation, error) {
-	if cores < 1 {
-		cores = par.Cores()
+func (f *Fitted) explainAll(ctx context.Context, d *Dataset, idx, classes, labels []int, how Explaining, progress func(Progress)) ([]*Explanation, error) {
+	if how.Cores < 1 {
+		how.Cores = par.Cores()
 	}
-	workers := min(cores, len(idx))
+	workers := min(how.Cores, len(idx))
+	how.Cores = max(1, how.Cores/workers)
 	out, errs := make([]*Explanation, len(idx)), make([]error, len(idx))
 	var mu sync.Mutex
 	done := 0
 	par.Do(len(idx), workers, func(_, k int) {
 		i := idx[k]
-		if out[k], errs[k] = f.Explain(ctx, d.Names[i], d.Seqs[i], classes[k], max(1, cores/workers)); errs[k] != nil {
+		if out[k], errs[k] = f.Explain(ctx, d.Names[i], d.Seqs[i], classes[k], how); errs[k] != nil {
 			return
 		}
 		out[k].Label = labels[i]

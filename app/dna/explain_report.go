@@ -15,6 +15,7 @@ import (
 // averaged over classes.
 type Explained struct {
 	Model     *Fitted
+	How       Explaining
 	Sequences []*Explanation
 	Tracks    []*MeanTrack // none if the sequences differ in length
 	TSS       int          // index of +1; negative if unknown

@@ -30,6 +30,15 @@ func trained(t *testing.T, change func(*Config)) (*Fitted, *Dataset) {
 	return f, d
 }
 
+func explaining(t testing.TB, cores int) Explaining {
+	t.Helper()
+	ms, err := pickMethods("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Explaining{Methods: ms, Seed: 1, Cores: cores}
+}
+
 // TestPlantedMotif explains a model of planted motifs: the mean track of the
 // positives must have its peak in the motif and nothing to speak of elsewhere.
 func TestPlantedMotif(t *testing.T) {
@@ -39,7 +48,7 @@ func TestPlantedMotif(t *testing.T) {
 		classes[i] = d.Positive
 	}
 	steps := 0
-	es, err := f.explainAll(context.Background(), d, upTo(0, len(d.Seqs)), classes, d.Labels, 2, func(p Progress) {
+	es, err := f.explainAll(context.Background(), d, upTo(0, len(d.Seqs)), classes, d.Labels, explaining(t, 2), func(p Progress) {
 		if steps++; p.Done != steps || p.Total != len(d.Seqs) {
 			t.Errorf("progress %d of %d, want %d of %d", p.Done, p.Total, steps, len(d.Seqs))
 		}
@@ -106,7 +115,7 @@ func TestExplainSingle(t *testing.T) {
 				f.Members = append(f.Members, sequence.New(cfg.Model, r))
 			}
 			seq := d.Seqs[1]
-			e, err := f.Explain(context.Background(), "s1", seq, 1, 2)
+			e, err := f.Explain(context.Background(), "s1", seq, 1, explaining(t, 2))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,6 +148,13 @@ func TestExplainSingle(t *testing.T) {
 				if !slices.Equal(row[1:], e.Rollout) {
 					t.Error("rollout differs from that of [CLS]")
 				}
+				total := 0.0
+				for _, v := range e.Scores[1] {
+					total += v
+				}
+				if i := e.Integral; !i.Met || math.Abs(total-(i.Score-i.Baseline)) > 0.02*math.Abs(i.Score-i.Baseline)+1e-3 || math.Abs(i.Score-e.Effects.Score) > 1e-4 {
+					t.Errorf("integrated gradients sum to %v: %+v", total, i)
+				}
 				if e.Tokens[0] != "[CLS]" || strings.Join(e.Tokens[1:], "") != string(seq) {
 					t.Errorf("tokens %q", e.Tokens)
 				}
@@ -163,7 +179,7 @@ func TestExplainLength(t *testing.T) {
 		21: `sequence "s" has 21 letters, the model takes 20`,
 		2:  `sequence "s" has 2 letters, one token needs 3`,
 	} {
-		if _, err := f.Explain(context.Background(), "s", bytes.Repeat([]byte("A"), n), 1, 1); err == nil || err.Error() != want {
+		if _, err := f.Explain(context.Background(), "s", bytes.Repeat([]byte("A"), n), 1, explaining(t, 1)); err == nil || err.Error() != want {
 			t.Errorf("%d letters: error %v, want %q", n, err, want)
 		}
 	}

@@ -70,21 +70,31 @@ func Create(path string, force bool, j *Job) (*Folder, error) {
 
 // Resume opens the folder of a run that was cut, and returns its job.
 func Resume(path string) (*Folder, *Job, error) {
-	f, j := &Folder{Path: path}, &Job{}
-	text, err := os.ReadFile(f.file(jobFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	f := &Folder{Path: path}
+	if !exists(f.file(jobFile)) {
 		return nil, nil, hint(fmt.Errorf("%s: no run to resume: %s is missing", path, jobFile), "-o FOLDER starts a new run")
 	}
+	j, err := readJob(f.file(jobFile))
 	if err != nil {
-		return nil, nil, systemError(f.file(jobFile), err)
-	}
-	if err := json.Unmarshal(text, j); err != nil {
-		return nil, nil, format.Invalidf(f.file(jobFile), 0, "%w", err)
+		return nil, nil, err
 	}
 	if exists(f.file(modelFile)) {
 		return nil, nil, hint(fmt.Errorf("%s: the run is complete", path), "heed dna evaluate and heed dna predict use its model")
 	}
 	return f, j, f.openLog()
+}
+
+// readJob reads a job.json.
+func readJob(path string) (*Job, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, systemError(path, err)
+	}
+	j := &Job{}
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, format.Invalidf(path, 0, "%w", err)
+	}
+	return j, nil
 }
 
 func (f *Folder) file(name string) string { return filepath.Join(f.Path, name) }

@@ -185,8 +185,12 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 	for i := range classes {
 		classes[i] = d.Positive
 	}
-	x := &Explained{Model: r.Model, TSS: uciTSS, Motifs: uciMotifs()}
-	if x.Sequences, err = r.Model.explainAll(ctx, d, all, classes, d.Labels, q.Cores, func(p Progress) { log.see(final+1, p) }); err != nil {
+	ms, err := pickMethods("default")
+	if err != nil {
+		return nil, err
+	}
+	x := &Explained{Model: r.Model, How: Explaining{Methods: ms, Seed: q.Seed, Cores: q.Cores}, TSS: uciTSS, Motifs: uciMotifs()}
+	if x.Sequences, err = r.Model.explainAll(ctx, d, all, classes, d.Labels, x.How, func(p Progress) { log.see(final+1, p) }); err != nil {
 		return nil, err
 	}
 	x.averages()

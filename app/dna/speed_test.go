@@ -33,7 +33,7 @@ func letters(n int, seed uint64) []byte {
 func BenchmarkMutagenesis(b *testing.B) {
 	f, seq := standard(251), letters(251, 1)
 	for b.Loop() {
-		if _, err := f.Explain(context.Background(), "x", seq, 1, 0); err != nil {
+		if _, err := f.Explain(context.Background(), "x", seq, 1, explaining(b, 0)); err != nil {
 			b.Fatal(err)
 		}
 	}
