@@ -27,10 +27,10 @@ type Explanation struct {
 	// Integral says how well integrated gradients add up; nil if they were not
 	// asked for.
 	Integral *Integral
-	// Layers are the weights of the first member with their gradients, [CLS]
-	// leading, and Tokens the names of their rows. Nil for a model without
+	// Heads describes those of the first member, layer by layer, and Tokens are the
+	// names of the rows of its attention, [CLS] leading. Nil for a model without
 	// attention.
-	Layers []explain.Layer
+	Heads  []explain.HeadStats
 	Tokens []string
 	// Rollout (L) is what each letter could have contributed to the position
 	// that the classifier reads, averaged over the parts of the model; the share

@@ -33,6 +33,9 @@ type explainRequest struct {
 	seed         uint64
 	expect       []string
 	bedGraph     bool
+	verify       bool
+	verifyLimit  int
+	seeds        int
 	force        bool
 	threads      int
 	version      string
@@ -46,17 +49,28 @@ func explainCommand(version string) *cobra.Command {
 		Use:   "explain MODEL DATA | FASTA | label=FASTA...",
 		Short: "Show what a model looked at: mutagenesis, logos, attention",
 		Long: `Explain a model on sequences by in-silico mutagenesis (every letter replaced by
-each of the other three) and, beside it, by the rollout of attention. MODEL is a
-file or the folder of a run.
+each of the other three: the referee), integrated gradients (the numbers),
+gradient x attention (the map), the rollout of attention and others (--methods),
+side by side with their rank correlation. MODEL is a file or the folder of a run.
 
 Without -o the table goes to standard output: sequence, position, letter,
-importance, the change of the log-odds by each substitution, rollout.
-With -o a folder gets explain.tsv, tracks.tsv, the logo of every sequence, the
-mean logo and track of each class (of sequences of one length), and report.html.
+importance, the change of the log-odds by each substitution, and a column for
+each other method. With -o a folder gets explain.tsv, tracks.tsv, the logo of
+every sequence, the mean logo and track of each class (of sequences of one
+length), and report.html.
+
+--verify tests every method before it is believed: the log-odds must fall when
+the letters on top are replaced, by N and by those of shuffled sequences, more
+than for random orders of the letters (with 95 % intervals); signs must agree with
+the effects of replacement; maps must change when the parameters are shuffled or
+the other class is asked for; and maps of models from other seeds are compared
+(the members of an ensemble, or --seeds N, which trains N more). A method that is
+no better than random is grey in the report.
 
 Mutagenesis is evidence of cause for the model. ` + report.AttentionCaveat,
 		Example: `  heed dna explain run/model.safetensors promoters.csv -o why --tss 60 --expect=-35=-36:-31 --expect=-10=-12:-7
-  heed dna explain run new.fa --sequence lacZ > lacZ.tsv`,
+  heed dna explain run promoters.csv --verify --seeds 2 -o why
+  heed dna explain run new.fa --sequence lacZ --methods all > lacZ.tsv`,
 		Args: atLeast(2, "a model and sequences"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.model, r.data.Files = args[0], args[1:]
@@ -76,6 +90,9 @@ Mutagenesis is evidence of cause for the model. ` + report.AttentionCaveat,
 	fs.BoolVar(&r.bedGraph, "bedgraph", false, "write importance.bedgraph too, with the sequences as chromosomes")
 	fs.StringVar(&r.methods, "methods", "default", "default, all, or some of "+strings.Join(methodKeys(), ","))
 	fs.Uint64Var(&r.seed, "seed", 1, "seed of shuffled sequences and of everything else that is random")
+	fs.BoolVar(&r.verify, "verify", false, "put the methods to the test: faithfulness against random orders, and checks of sanity")
+	fs.IntVar(&r.verifyLimit, "verify-limit", 40, "sequences that --verify takes, the classes in turn")
+	fs.IntVar(&r.seeds, "seeds", 0, "with --verify: train the model of the run so many times more, from other seeds, and compare the maps")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	fs.StringVar(&r.data.Sequence, "sequence-column", "", "column of the sequences in a table (default sequence)")
 	fs.StringVar(&r.data.Label, "label-column", "", "column of the labels in a table (default label)")
@@ -94,6 +111,14 @@ func (r *explainRequest) run(ctx context.Context) error {
 	ms, err := pickMethods(r.methods)
 	if err != nil {
 		return err
+	}
+	switch {
+	case r.verifyLimit < 1:
+		return usagef("--verify-limit %d: want 1 or more", r.verifyLimit)
+	case r.seeds < 0 || r.seeds > 100:
+		return usagef("--seeds %d: want 0 to 100", r.seeds)
+	case r.seeds > 0 && !r.verify:
+		return usagef("--seeds needs --verify")
 	}
 	if r.limit < 0 {
 		return usagef("--limit %d: want 0 or more", r.limit)
@@ -145,14 +170,38 @@ func (r *explainRequest) run(ctx context.Context) error {
 		return err
 	}
 	x.averages()
+	if r.verify {
+		if x.Verdict, err = r.test(ctx, x); err != nil {
+			return err
+		}
+	}
 	if r.out == "" {
-		return WriteExplanations(r.stdout, x.Sequences, r.tss)
+		if x.Verdict != nil {
+			return x.Verdict.print(r.stdout)
+		}
+		return WriteExplanations(r.stdout, x.Sequences, x.How.Methods, r.tss)
 	}
 	if err := r.write(x, d); err != nil {
 		return err
 	}
-	_, err = io.WriteString(r.stdout, x.Summary())
-	return err
+	if _, err = io.WriteString(r.stdout, x.Summary()); err != nil || x.Verdict == nil {
+		return err
+	}
+	return x.Verdict.print(r.stdout)
+}
+
+// test puts the methods to the test.
+func (r *explainRequest) test(ctx context.Context, x *Explained) (*Verdict, error) {
+	m := newMeter(r.tell)
+	defer m.stop()
+	c := verifyConfig{how: x.How, limit: r.verifyLimit, tell: m.see}
+	if r.seeds > 0 {
+		var err error
+		if c.others, err = retrain(ctx, r.model, r.seeds, r.threads, m.see); err != nil {
+			return nil, err
+		}
+	}
+	return x.verify(ctx, c)
 }
 
 // explainAll explains some sequences of a dataset, each for a class of its own;
@@ -320,7 +369,7 @@ func (x *Explained) writeFiles(dir string, bedGraph bool) error {
 			return err
 		})
 	}
-	if err := put("explain.tsv", func(w io.Writer) error { return WriteExplanations(w, x.Sequences, x.TSS) }); err != nil {
+	if err := put("explain.tsv", func(w io.Writer) error { return WriteExplanations(w, x.Sequences, x.How.Methods, x.TSS) }); err != nil {
 		return err
 	}
 	if bedGraph {

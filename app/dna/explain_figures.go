@@ -46,33 +46,6 @@ func trackFigure(title string, tracks []*MeanTrack, tss int, marks []plot.Mark) 
 
 func (t *MeanTrack) name() string { return fmt.Sprintf("%s (n = %d)", t.Class, t.N) }
 
-// rolloutFigure shows the [CLS] row beside the importance, each as a share of
-// its sum: they have no unit in common.
-func rolloutFigure(title string, rollout, importance []float64, tss int, marks []plot.Mark) (*plot.Figure, error) {
-	size := make([]float64, len(importance))
-	for i, v := range importance {
-		size[i] = max(v, -v)
-	}
-	return plot.Track{
-		Title: title, X: xs(len(rollout), tss), Marks: marks, XLabel: axis(tss), YLabel: "share of the sum",
-		Lines: []plot.TrackLine{{Name: "rollout of attention", Y: shares(rollout)}, {Name: "|importance| by mutagenesis", Y: shares(size)}},
-	}.Figure()
-}
-
-func shares(x []float64) []float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	out := make([]float64, len(x))
-	if sum > 0 {
-		for i, v := range x {
-			out[i] = v / sum
-		}
-	}
-	return out
-}
-
 // xs returns coordinates for a continuous axis.
 func xs(n, tss int) []float64 {
 	out := make([]float64, n)
@@ -106,37 +79,6 @@ func fileName(prefix, name string) string {
 		}
 		return '_'
 	}, name)
-}
-
-// maxMapWeights bounds the weights in one page: 4 MB before they are encoded.
-const maxMapWeights = 4 << 20
-
-// attentionBlock shows the heads for as many of the sequences as fit into a
-// page; nil if there is no attention or it is too long.
-func attentionBlock(es []*Explanation, tss, k, members int) report.Block {
-	set := report.HeatmapSet{Caption: "Attention of each head: the row is the token that reads, the column the token that is read. The [CLS] row is what the classifier is made from."}
-	if members > 1 {
-		set.Caption += fmt.Sprintf(" The heads are those of the first of the %d models that are averaged.", members)
-	}
-	total := 0
-	for _, e := range es {
-		if e.Layers == nil || len(e.Tokens) > report.MaxTokens {
-			continue
-		}
-		m := report.AttentionMap{Name: e.Name, Tokens: e.Tokens, Positions: append([]int{0}, coordinates(len(e.Sequence), tss)[:len(e.Sequence)-k+1]...)}
-		for _, l := range e.Layers {
-			m.Weights = append(m.Weights, l.Weights...)
-		}
-		if total += len(m.Weights); total > maxMapWeights && len(set.Maps) > 0 || len(m.Weights) > 4*maxMapWeights {
-			break
-		}
-		set.Layers, set.Heads = len(e.Layers), e.Layers[0].Heads
-		set.Maps = append(set.Maps, m)
-	}
-	if len(set.Maps) == 0 {
-		return nil
-	}
-	return set
 }
 
 // findingsTable compares a track with what biology expects.

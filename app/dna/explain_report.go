@@ -18,6 +18,7 @@ type Explained struct {
 	How       Explaining
 	Sequences []*Explanation
 	Tracks    []*MeanTrack // none if the sequences differ in length
+	Verdict   *Verdict     // nil if the methods were not put to the test
 	TSS       int          // index of +1; negative if unknown
 	Motifs    []Motif      // expected; coordinates count from TSS
 }
@@ -52,9 +53,12 @@ func (x *Explained) averages() {
 	}
 }
 
-// chosen returns the sequences that a page shows: the first ones of every class
-// in turn, the class of the first track first.
-func (x *Explained) chosen() []*Explanation {
+// chosen returns the sequences that a page shows.
+func (x *Explained) chosen() []*Explanation { return x.inTurn(min(shown, len(x.Sequences))) }
+
+// inTurn returns n sequences: the first ones of every class in turn, the class of
+// the first sequence first.
+func (x *Explained) inTurn(n int) []*Explanation {
 	groups := map[int][]*Explanation{}
 	var order []int
 	for _, e := range x.Sequences {
@@ -64,9 +68,9 @@ func (x *Explained) chosen() []*Explanation {
 		groups[e.Label] = append(groups[e.Label], e)
 	}
 	var out []*Explanation
-	for len(out) < min(shown, len(x.Sequences)) {
+	for len(out) < n {
 		for _, l := range order {
-			if g := groups[l]; len(g) > 0 && len(out) < shown {
+			if g := groups[l]; len(g) > 0 && len(out) < n {
 				out, groups[l] = append(out, g[0]), g[1:]
 			}
 		}
@@ -84,7 +88,8 @@ func (x *Explained) explainedClass() string {
 	return x.Model.Classes[c]
 }
 
-// sections shows everything: average, sequence by sequence, attention.
+// sections shows everything: average, methods against one another, sequence by
+// sequence, heads.
 func (x *Explained) sections() ([]report.Section, error) {
 	var out []report.Section
 	if len(x.Tracks) > 0 {
@@ -94,13 +99,17 @@ func (x *Explained) sections() ([]report.Section, error) {
 		}
 		out = append(out, report.Section{Title: "What matters on average", Blocks: blocks})
 	}
-	blocks, err := x.sequenceBlocks()
+	blocks, err := x.methodBlocks()
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, report.Section{Title: "Single sequences", Blocks: blocks})
-	if blocks := x.attentionBlocks(); blocks != nil {
-		out = append(out, report.Section{Title: "Attention", Blocks: blocks})
+	out = append(out, report.Section{Title: "Do the methods agree, and can they be believed?", Blocks: blocks})
+	if blocks, err = x.exampleBlocks(); err != nil {
+		return nil, err
+	}
+	out = append(out, report.Section{Title: "Sequence by sequence", Blocks: blocks})
+	if blocks := x.headBlocks(); blocks != nil {
+		out = append(out, report.Section{Title: "What the heads do", Blocks: blocks})
 	}
 	return out, nil
 }
@@ -140,30 +149,6 @@ func shaded(marks []plot.Mark) string {
 	return "Shaded: where biology expects the motifs."
 }
 
-func (x *Explained) sequenceBlocks() ([]report.Block, error) {
-	logos := report.Choice{Label: "Sequence"}
-	marks := marksOf(x.Motifs)
-	for _, e := range x.chosen() {
-		f, err := e.logo(x.describe(e), x.TSS, marks)
-		if err != nil {
-			return nil, err
-		}
-		numbers, err := tsv(func(b *bytes.Buffer) error { return WriteExplanations(b, []*Explanation{e}, x.TSS) })
-		if err != nil {
-			return nil, err
-		}
-		logos.Options = append(logos.Options, report.Option{Name: e.Name, Figure: report.Figure{
-			Name: fileName("logo", e.Name), Alt: "Sequence logo of the mutagenesis effect at each position of " + e.Name,
-			Caption: importanceMeaning, SVG: f.SVG(), Data: numbers,
-		}})
-	}
-	blocks := []report.Block{logos}
-	if n := len(logos.Options); n < len(x.Sequences) {
-		blocks = append(blocks, report.Text(fmt.Sprintf("%d of %d explained sequences are shown here.", n, len(x.Sequences))))
-	}
-	return blocks, nil
-}
-
 // describe is the title of a figure of one sequence.
 func (x *Explained) describe(e *Explanation) string {
 	s := e.Name
@@ -171,50 +156,6 @@ func (x *Explained) describe(e *Explanation) string {
 		s += ", " + x.Model.Classes[e.Label]
 	}
 	return fmt.Sprintf("%s: p(%s) = %.3f", s, x.Model.Classes[e.Class], e.Prob)
-}
-
-func (x *Explained) attentionBlocks() []report.Block {
-	chosen := x.chosen()
-	if chosen[0].Rollout == nil {
-		return nil
-	}
-	blocks := []report.Block{report.Notice{Title: "How to read this", Text: report.AttentionCaveat + " Causal evidence on this page: the mutagenesis above, and nothing else."}}
-	if b := attentionBlock(chosen, x.TSS, x.Model.Config.Model.Tokenizer.K, len(x.Model.Members)); b != nil {
-		blocks = append(blocks, b)
-	}
-	rollouts := report.Choice{Label: "Sequence"}
-	marks := marksOf(x.Motifs)
-	table := report.Table{
-		Caption: "Does attention agree with mutagenesis?",
-		Columns: []report.Column{{Name: "sequence"}, {Name: "class"}, {Name: "probability", Numeric: true}, {Name: "Spearman", Numeric: true}, {Name: "uniformity", Numeric: true}},
-		Notes: []string{
-			"Probability of " + x.explainedClass() + ". Spearman: rank correlation of the rollout with the absolute importance over the positions of the sequence.",
-			fmt.Sprintf("Uniformity: entropy of the rollout over the letters, as a share of the largest possible. Above %.2f it tells next to nothing.", explain.Uniform),
-		},
-	}
-	for _, e := range chosen {
-		f, err := rolloutFigure(x.describe(e), e.Rollout, e.Importance, x.TSS, marks)
-		if err != nil { // a figure of finite numbers always draws; leave out what is not finite
-			continue
-		}
-		rollouts.Options = append(rollouts.Options, report.Option{Name: e.Name, Figure: report.Figure{
-			Name: fileName("rollout", e.Name), Alt: "Rollout of attention and mutagenesis along " + e.Name, SVG: f.SVG(),
-			Caption: fmt.Sprintf("Rollout of the row that the classifier reads, beside mutagenesis. Spearman correlation %s, uniformity of the rollout %s. %s", decimal(e.Spearman), uniformity(e.Uniformity), rolloutCaveat),
-		}})
-		label := "unknown"
-		if e.Label >= 0 {
-			label = x.Model.Classes[e.Label]
-		}
-		table.Rows = append(table.Rows, report.TableRow{Cells: []string{e.Name, label, decimal(e.Prob), decimal(e.Spearman), decimal(e.Uniformity)}})
-	}
-	if len(rollouts.Options) > 0 {
-		blocks = append(blocks, rollouts)
-	}
-	rho, mean := x.agreement()
-	if mean > explain.Uniform {
-		blocks = append(blocks, report.Notice{Warning: true, Text: fmt.Sprintf("The rollouts are next to uniform (mean uniformity %.3f, limit %.2f): they tell next to nothing about positions.", mean, explain.Uniform)})
-	}
-	return append(blocks, report.Text(fmt.Sprintf("Over all %d sequences, the mean Spearman correlation of rollout and mutagenesis is %s, the mean uniformity %s.", len(x.Sequences), decimal(rho), decimal(mean))), table)
 }
 
 // uniformity writes a uniformity, with a warning where it deserves one.

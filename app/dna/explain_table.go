@@ -6,29 +6,37 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // WriteExplanations writes one line per position of every sequence: name,
 // position relative to the start site tss (from 1 if tss is negative), letter,
-// importance, the change of the log-odds by each substitution, and rollout.
-func WriteExplanations(w io.Writer, es []*Explanation, tss int) error {
+// importance by mutagenesis, the change of the log-odds by each substitution, and
+// the scores of the other methods.
+func WriteExplanations(w io.Writer, es []*Explanation, ms []method, tss int) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprint(b, "sequence\tposition\tletter\timportance")
 	for _, l := range Letters {
 		fmt.Fprintf(b, "\tdelta_%c", l)
 	}
-	fmt.Fprintln(b, "\trollout")
+	for _, m := range ms {
+		if m.key != keyMutagenesis {
+			fmt.Fprint(b, "\t", strings.ReplaceAll(m.key, "-", "_"))
+		}
+	}
+	fmt.Fprintln(b)
 	for _, e := range es {
 		for i, c := range e.Sequence {
 			fmt.Fprintf(b, "%s\t%d\t%c\t%s", e.Name, coordinate(i, tss), c, short(e.Importance[i]))
 			for _, d := range e.Effects.Delta[i] {
 				fmt.Fprintf(b, "\t%s", short(d))
 			}
-			if e.Rollout != nil {
-				fmt.Fprintf(b, "\t%s\n", short(e.Rollout[i]))
-			} else {
-				fmt.Fprintln(b, "\t")
+			for k, m := range ms {
+				if m.key != keyMutagenesis {
+					fmt.Fprintf(b, "\t%s", short(e.Scores[k][i]))
+				}
 			}
+			fmt.Fprintln(b)
 		}
 	}
 	return b.Flush()

@@ -57,7 +57,7 @@ func TestPlantedMotif(t *testing.T) {
 		t.Fatal(err)
 	}
 	const tss = 15 // index 7 is -8
-	x := &Explained{Model: f, Sequences: es, TSS: tss, Motifs: []Motif{{"TATA", -8, -3}, {"nothing", 1, 4}}}
+	x := &Explained{Model: f, How: explaining(t, 1), Sequences: es, TSS: tss, Motifs: []Motif{{"TATA", -8, -3}, {"nothing", 1, 4}}}
 	x.averages()
 	if len(x.Tracks) != 2 || x.Tracks[0].Class != "yes" || x.Tracks[0].N != 40 || x.Tracks[1].Class != "no" {
 		t.Fatalf("tracks %+v", x.Tracks)
@@ -140,11 +140,11 @@ func TestExplainSingle(t *testing.T) {
 			for _, v := range e.Rollout {
 				sum += v
 			}
-			if !(sum > 0 && sum < 1) || len(e.Layers) != 2 || len(e.Tokens) != 1+20-c.k+1 {
-				t.Errorf("rollout of letters sums to %v, %d layers, %d tokens", sum, len(e.Layers), len(e.Tokens))
+			if !(sum > 0 && sum < 1) || len(e.Heads) != 4 || len(e.Tokens) != 1+20-c.k+1 {
+				t.Errorf("rollout of letters sums to %v, %d layers, %d tokens", sum, len(e.Heads), len(e.Tokens))
 			}
 			if c.name == "letters" {
-				row := explain.Rollout(e.Layers, 0, explain.Mean)
+				row := explain.Rollout(f.parts(seq, 1, 1)[0].attention(), 0, explain.Mean)
 				if !slices.Equal(row[1:], e.Rollout) {
 					t.Error("rollout differs from that of [CLS]")
 				}
@@ -159,8 +159,8 @@ func TestExplainSingle(t *testing.T) {
 					t.Errorf("tokens %q", e.Tokens)
 				}
 			}
-			x := &Explained{Model: f, Sequences: []*Explanation{e}, TSS: -1}
-			if b := attentionBlock(x.Sequences, -1, c.k, c.members); b == nil {
+			x := &Explained{Model: f, How: explaining(t, 1), Sequences: []*Explanation{e}, TSS: -1}
+			if len(x.maps(e)) != 2 || len(x.headBlocks()) != 2 {
 				t.Error("no attention")
 			}
 			x.averages()
@@ -206,7 +206,7 @@ func TestParseMotif(t *testing.T) {
 
 func TestExplanationTables(t *testing.T) {
 	e := &Explanation{
-		Name: "a", Sequence: []byte("AN"), Importance: []float64{0.5, -1}, Rollout: []float64{0.25, 0.125},
+		Name: "a", Sequence: []byte("AN"), Importance: []float64{0.5, -1}, Rollout: []float64{0.25, 0.125}, Scores: [][]float64{{0.25, 0.125}, {0.5, -1}},
 		Effects: &explain.Effects{Delta: [][]float64{{0, -0.5, -0.5, -0.5}, {1, 1, 1, 1}}},
 	}
 	var b bytes.Buffer
@@ -214,7 +214,9 @@ func TestExplanationTables(t *testing.T) {
 		write func() error
 		want  string
 	}{
-		{func() error { return WriteExplanations(&b, []*Explanation{e}, 1) },
+		{func() error {
+			return WriteExplanations(&b, []*Explanation{e}, []method{{key: keyRollout}, {key: keyMutagenesis}}, 1)
+		},
 			"sequence\tposition\tletter\timportance\tdelta_A\tdelta_C\tdelta_G\tdelta_T\trollout\n" +
 				"a\t-1\tA\t0.5\t0\t-0.5\t-0.5\t-0.5\t0.25\n" +
 				"a\t1\tN\t-1\t1\t1\t1\t1\t0.125\n"},

@@ -155,11 +155,8 @@ func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options)
 		return out, nil
 	}
 	if len(folds) > 1 {
-		all := data.Parts{Train: make([]int, len(d.Seqs))}
-		for i := range all.Train {
-			all.Train[i] = i
-		}
-		if all, err = holdValid(d, all, clusters, j.Fit.ValidShare, j.Split.Seed); err != nil {
+		all, err := j.final(d, folds, clusters)
+		if err != nil {
 			return nil, err
 		}
 		cfg := j.Fit
@@ -171,6 +168,19 @@ func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options)
 		}
 	}
 	return out, o.Folder.finish(out)
+}
+
+// final returns the parts of the final model: those of the only fold, or
+// everything.
+func (j *Job) final(d *Dataset, folds []data.Parts, clusters []int) (data.Parts, error) {
+	if len(folds) == 1 {
+		return folds[0], nil
+	}
+	all := data.Parts{Train: make([]int, len(d.Seqs))}
+	for i := range all.Train {
+		all.Train[i] = i
+	}
+	return holdValid(d, all, clusters, j.Fit.ValidShare, j.Split.Seed)
 }
 
 // relate counts clusters, and test sequences with relatives in training.

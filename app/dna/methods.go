@@ -304,13 +304,24 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 	}
 	e.Integral = meanIntegral(parts)
 	if f.Config.Model.Layers > 0 {
-		e.Layers = parts[0].attention()
+		e.Heads = explain.Heads(parts[0].attention(), headSpec(len(parts[0].ids)))
 		e.Tokens = append(e.Tokens, "[CLS]")
 		for _, id := range parts[0].ids {
 			e.Tokens = append(e.Tokens, z.Name(id))
 		}
 	}
 	return nil
+}
+
+// nearLetters is how far away a head looks that looks near.
+const nearLetters = 5
+
+// headSpec describes the rows of n tokens to the statistics of heads: [CLS] is
+// special, and distances are in letters.
+func headSpec(n int) explain.HeadSpec {
+	special := make([]bool, 1+n)
+	special[0] = true
+	return explain.HeadSpec{Special: special, Window: nearLetters}
 }
 
 // meanIntegral averages the integrals of parts; nil if there are none.

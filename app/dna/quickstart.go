@@ -274,7 +274,7 @@ func (q *Quickstart) write(r *quickstartResult) error {
 		return err
 	}
 	x := r.Explained
-	if err := format.WriteFile(f.file("explain.tsv"), func(w io.Writer) error { return WriteExplanations(w, x.Sequences, x.TSS) }); err != nil {
+	if err := format.WriteFile(f.file("explain.tsv"), func(w io.Writer) error { return WriteExplanations(w, x.Sequences, x.How.Methods, x.TSS) }); err != nil {
 		return err
 	}
 	if err := format.WriteFile(f.file("tracks.tsv"), func(w io.Writer) error { return WriteTracks(w, x.Tracks, x.TSS) }); err != nil {
