@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"heed/autograd"
+	"heed/internal/kernel"
 )
 
 // Direct holds what each part of an encoder writes straight into the score of
@@ -106,35 +107,24 @@ func (d *Direct) each(f func(v float64)) {
 // each row, given what the score reads of the stream, g (L, D).
 func (s *trace) headSources(g []float32, rows, d int) [][]float64 {
 	a := s.attention
-	heads, size := a.Heads, d/a.Heads
+	size := d / a.Heads
 	v := a.Value.Forward(noGrad(), s.layer.Norm1.Forward(noGrad(), autograd.Input(s.input, rows, d))).Data
-	// What head h is read by in row i is g[i]·W_O, columns h·size on.
-	read := make([]float64, rows*d)
-	for i := range rows {
-		for k, f := range g[i*d : (i+1)*d] {
-			if f == 0 {
-				continue
-			}
-			for j, w := range a.Out.Weight.Data[k*d : (k+1)*d] {
-				read[i*d+j] += float64(f) * float64(w)
-			}
-		}
-	}
-	out := make([][]float64, heads)
-	mixed := make([]float64, size)
+	// What head h is read by in row i is g[i]·W_O, columns h·size on; what it is
+	// read by in the key's row j is then Σ_i α[i, j]·read[i].
+	var w kernel.Work
+	read, mixed := make([]float32, rows*d), make([]float32, rows*d)
+	kernel.Mul(&w, kernel.Matrix(read, rows, d), kernel.Matrix(g, rows, d), kernel.Matrix(a.Out.Weight.Data, d, d), false)
+	out := make([][]float64, a.Heads)
 	for h := range out {
+		columns := func(data []float32) kernel.View {
+			return kernel.View{Data: data[h*size:], Rows: rows, Cols: size, RowStride: d, ColStride: 1}
+		}
+		weights := kernel.Matrix(s.weights[h*rows*rows:(h+1)*rows*rows], rows, rows)
+		kernel.Mul(&w, columns(mixed), weights.T(), columns(read), false)
 		out[h] = make([]float64, rows)
 		for j := range rows {
-			clear(mixed) // Σ_i α[i, j]·read[i]
-			for i := range rows {
-				w := float64(s.weights[(h*rows+i)*rows+j])
-				for k, r := range read[i*d+h*size : i*d+(h+1)*size] {
-					mixed[k] += w * r
-				}
-			}
-			for k, m := range mixed {
-				out[h][j] += m * float64(v[j*d+h*size+k])
-			}
+			at := j*d + h*size
+			out[h][j] = dot(mixed[at:at+size], v[at:at+size])
 		}
 	}
 	return out
