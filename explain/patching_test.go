@@ -121,7 +121,9 @@ func TestPatchModel(t *testing.T) {
 			}
 		}}, 1)
 		want := (float64(y.Data[0]) - corrupt.Score()) / (clean.Score() - corrupt.Score())
-		if math.Abs(got-want) > 1e-6 || want == 0 {
+		// The scores of want are of passes without a probe, whose attention is
+		// blocked and rounds in another order.
+		if math.Abs(got-want) > 1e-5 || want == 0 {
 			t.Errorf("position %d: effect %v, want %v", i, got, want)
 		}
 	}
