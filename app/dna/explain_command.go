@@ -19,6 +19,7 @@ import (
 	"heed/format"
 	"heed/internal/kernel"
 	"heed/internal/par"
+	"heed/plot"
 	"heed/report"
 )
 
@@ -32,7 +33,7 @@ type explainRequest struct {
 	methods      string
 	seed         uint64
 	expect       []string
-	bedGraph     bool
+	export       []string
 	verify       bool
 	verifyLimit  int
 	seeds        int
@@ -87,7 +88,7 @@ Mutagenesis is evidence of cause for the model. ` + report.AttentionCaveat,
 	fs.StringArrayVar(&r.names, "sequence", nil, "explain only the sequence of this name (may be repeated)")
 	fs.StringVar(&r.class, "class", "", "class to explain (default the positive of two, else that of each sequence)")
 	fs.StringArrayVar(&r.expect, "expect", nil, "motif that the mean track is compared with, as NAME=FROM:TO (may be repeated)")
-	fs.BoolVar(&r.bedGraph, "bedgraph", false, "write importance.bedgraph too, with the sequences as chromosomes")
+	fs.StringSliceVar(&r.export, "export", nil, "with -o, more files: bedgraph, bigwig (importance, with the sequences as chromosomes), json, npz, png")
 	fs.StringVar(&r.methods, "methods", "default", "default, all, or some of "+strings.Join(methodKeys(), ","))
 	fs.Uint64Var(&r.seed, "seed", 1, "seed of shuffled sequences and of everything else that is random")
 	fs.BoolVar(&r.verify, "verify", false, "put the methods to the test: faithfulness against random orders, and checks of sanity")
@@ -119,6 +120,17 @@ func (r *explainRequest) run(ctx context.Context) error {
 		return usagef("--seeds %d: want 0 to 100", r.seeds)
 	case r.seeds > 0 && !r.verify:
 		return usagef("--seeds needs --verify")
+	}
+	if r.seeds > 0 {
+		if err := canRetrain(r.model); err != nil {
+			return err
+		}
+	}
+	if err := checkExport(r.export, nil); err != nil {
+		return err
+	}
+	if len(r.export) > 0 && r.out == "" {
+		return usagef("--export needs -o")
 	}
 	if r.limit < 0 {
 		return usagef("--limit %d: want 0 or more", r.limit)
@@ -170,6 +182,9 @@ func (r *explainRequest) run(ctx context.Context) error {
 		return err
 	}
 	x.averages()
+	if err := checkExport(r.export, x.Sequences); err != nil {
+		return err
+	}
 	if r.verify {
 		if x.Verdict, err = r.test(ctx, x); err != nil {
 			return err
@@ -333,7 +348,7 @@ func makeFolder(path string, force bool) error {
 
 // write fills the output folder.
 func (r *explainRequest) write(x *Explained, d *Dataset) error {
-	if err := x.writeFiles(r.out, r.bedGraph); err != nil {
+	if err := x.writeFiles(r.out, r.export); err != nil {
 		return err
 	}
 	sections, err := x.sections()
@@ -341,10 +356,9 @@ func (r *explainRequest) write(x *Explained, d *Dataset) error {
 		return err
 	}
 	sections = append(sections, report.Section{Title: "Provenance", Blocks: []report.Block{r.provenance(x.Model, d)}})
-	rho, uniformity := x.agreement()
 	page := report.Report{
 		Title:    "What the model looked at",
-		Lead:     fmt.Sprintf("%d sequences, explained for %s by in-silico mutagenesis: every letter replaced by each of the other three. Beside it the rollout of attention, whose mean rank correlation with mutagenesis is %s at a uniformity of %s.", len(x.Sequences), x.explainedClass(), decimal(rho), decimal(uniformity)),
+		Lead:     x.lead(),
 		Sections: sections,
 		Footer:   "heed " + r.version,
 	}
@@ -359,12 +373,17 @@ func writePage(path string, page *report.Report) error {
 }
 
 // writeFiles writes tables and figures.
-func (x *Explained) writeFiles(dir string, bedGraph bool) error {
+func (x *Explained) writeFiles(dir string, formats []string) error {
 	put := func(name string, write func(io.Writer) error) error {
 		return format.WriteFile(filepath.Join(dir, name), write)
 	}
-	svg := func(name string, f interface{ SVG() []byte }) error {
-		return put(name, func(w io.Writer) error {
+	draw := func(stem string, f *plot.Figure) error {
+		if slices.Contains(formats, "png") {
+			if err := put(stem+".png", func(w io.Writer) error { return f.WritePNG(w, 200) }); err != nil {
+				return err
+			}
+		}
+		return put(stem+".svg", func(w io.Writer) error {
 			_, err := w.Write(f.SVG())
 			return err
 		})
@@ -372,8 +391,11 @@ func (x *Explained) writeFiles(dir string, bedGraph bool) error {
 	if err := put("explain.tsv", func(w io.Writer) error { return WriteExplanations(w, x.Sequences, x.How.Methods, x.TSS) }); err != nil {
 		return err
 	}
-	if bedGraph {
-		if err := put("importance.bedgraph", func(w io.Writer) error { return WriteBedGraph(w, x.Sequences) }); err != nil {
+	if err := x.export(dir, formats); err != nil {
+		return err
+	}
+	if x.Verdict != nil {
+		if err := x.Verdict.writeJSON(dir); err != nil {
 			return err
 		}
 	}
@@ -392,7 +414,7 @@ func (x *Explained) writeFiles(dir string, bedGraph bool) error {
 		if used[name]++; used[name] > 1 {
 			name = fmt.Sprintf("%s_%d", name, used[name])
 		}
-		if err := svg(filepath.Join("logos", name+".svg"), f); err != nil {
+		if err := draw(filepath.Join("logos", name), f); err != nil {
 			return err
 		}
 	}
@@ -406,7 +428,7 @@ func (x *Explained) writeFiles(dir string, bedGraph bool) error {
 	if err != nil {
 		return err
 	}
-	if err := svg("track.svg", track); err != nil {
+	if err := draw("track", track); err != nil {
 		return err
 	}
 	for _, t := range x.Tracks {
@@ -414,7 +436,7 @@ func (x *Explained) writeFiles(dir string, bedGraph bool) error {
 		if err != nil {
 			return err
 		}
-		if err := svg(fileName("mean", t.Class)+".svg", f); err != nil {
+		if err := draw(fileName("mean", t.Class), f); err != nil {
 			return err
 		}
 	}

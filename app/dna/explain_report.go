@@ -183,6 +183,41 @@ func (x *Explained) agreement() (rho, uniformity float64) {
 	return rho / n, uniformity / m
 }
 
+// lead says in a few sentences what the page is about.
+func (x *Explained) lead() string {
+	s := fmt.Sprintf("%d sequences, explained for %s by in-silico mutagenesis, every letter replaced by each of the other three, beside %d methods that look inside the model.", len(x.Sequences), x.explainedClass(), len(x.How.Methods)-1)
+	if x.Verdict != nil {
+		s += " " + x.Verdict.Words()
+	}
+	return s
+}
+
+// Words says which methods passed, in a sentence or two.
+func (v *Verdict) Words() string {
+	var good, bad []string
+	for m := range v.Replacements[0].Methods {
+		name := v.Replacements[0].Methods[m].Name
+		passed := 0
+		for _, r := range v.Replacements {
+			if r.Methods[m].Faithful() {
+				passed++
+			}
+		}
+		if passed == len(v.Replacements) {
+			good = append(good, name)
+		} else {
+			bad = append(bad, name)
+		}
+	}
+	list := func(names []string) string {
+		if len(names) == 0 {
+			return "none"
+		}
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("Put to the test on %d sequences, better than random orders of the letters in every test: %s. Not: %s.", v.Sequences, list(good), list(bad))
+}
+
 // Summary returns a few lines for the terminal.
 func (x *Explained) Summary() string {
 	var b strings.Builder
@@ -208,6 +243,9 @@ func (x *Explained) Summary() string {
 	if !math.IsNaN(rho) {
 		fmt.Fprintf(&b, "rollout of attention: Spearman correlation with mutagenesis %s, uniformity %s\n", decimal(rho), decimal(uniformity))
 		fmt.Fprintln(&b, report.AttentionCaveat)
+	}
+	if x.Verdict != nil {
+		fmt.Fprintln(&b, x.Verdict.Words())
 	}
 	return b.String()
 }

@@ -31,6 +31,8 @@ const (
 	quickFolds   = 10
 	relatedFolds = 10
 	quickMembers = 4
+
+	quickRefereed = 16 // sequences on which the methods are put to the test
 )
 
 // uciMotifs are the two boxes of a bacterial promoter, at the positions where
@@ -194,6 +196,9 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 		return nil, err
 	}
 	x.averages()
+	if x.Verdict, err = x.verify(ctx, verifyConfig{how: x.How, limit: quickRefereed}); err != nil {
+		return nil, err
+	}
 	r.Explained, r.Time = x, now().Sub(start)
 	return r, nil
 }

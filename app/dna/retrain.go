@@ -13,9 +13,6 @@ import (
 // is read again from where the run found it.
 func retrain(ctx context.Context, folder string, n, cores int, progress func(Progress)) ([]*Fitted, error) {
 	path := filepath.Join(folder, jobFile)
-	if !exists(path) {
-		return nil, hint(fmt.Errorf("%s: no %s: --seeds trains the model of a run again, from what its folder says", folder, jobFile), "give the folder that heed dna train -o made")
-	}
 	j, err := readJob(path)
 	if err != nil {
 		return nil, err
@@ -55,4 +52,12 @@ func retrain(ctx context.Context, folder string, n, cores int, progress func(Pro
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// canRetrain reports that a path is no folder of a run.
+func canRetrain(folder string) error {
+	if !exists(filepath.Join(folder, jobFile)) {
+		return hint(fmt.Errorf("%s: no %s: --seeds trains the model of a run again, from what its folder says", folder, jobFile), "give the folder that heed dna train -o made")
+	}
+	return nil
 }
