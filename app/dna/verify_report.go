@@ -37,7 +37,11 @@ func (x *Explained) methodBlocks() ([]report.Block, error) {
 			matrix.Values = append(matrix.Values, c.Estimate)
 		}
 	}
-	blocks := []report.Block{how, matrix, report.Text(mutagenesisCaveat + " " + rolloutCaveat)}
+	caveats := mutagenesisCaveat + " " + rolloutCaveat
+	if r := x.reach(); r > 1 {
+		caveats += fmt.Sprintf(" Convolutions stand before the attention: each of its rows holds %d letters, and every method but mutagenesis, integrated gradients and gradient x input scores rows. Such a map can be right about the neighbourhood and wrong about the letter.", r)
+	}
+	blocks := []report.Block{how, matrix, report.Text(caveats)}
 	if _, mean := x.agreement(); mean > explain.Uniform {
 		blocks = append(blocks, report.Notice{Warning: true, Text: fmt.Sprintf("The rollouts are next to uniform (mean uniformity %.3f, limit %.2f): they tell next to nothing about positions.", mean, explain.Uniform)})
 	}
@@ -45,6 +49,16 @@ func (x *Explained) methodBlocks() ([]report.Block, error) {
 		return append(blocks, report.Notice{Text: "The maps were not put to the test: --verify does that."}), nil
 	}
 	return append(blocks, x.Verdict.blocks()...), nil
+}
+
+// reach returns how many letters a row of the encoder holds.
+func (x *Explained) reach() int {
+	c := x.Model.Config.Model
+	n := c.Tokenizer.K
+	for _, k := range c.Stem {
+		n += k - 1
+	}
+	return n
 }
 
 // agreeing returns the agreement of the methods over all sequences.

@@ -52,11 +52,15 @@ type classifier struct {
 	cores int
 }
 
+// reach is the width of the convolution before the encoder: a row of it holds so
+// many letters.
+const reach = 7
+
 // fit trains a classifier: the default architecture of "heed dna train" at a
 // smaller width. The epoch of the best AUROC on valid is kept.
 func fit(ctx context.Context, l *Lab, samples, valid []sample, epochs int, seed uint64) (*classifier, error) {
 	c := sequence.Config{
-		Tokenizer: sequence.Tokenizer{K: 1}, MaxLen: len(samples[0].seq), Layers: 2, Dim: 32, Heads: 4, FFN: 64, Stem: []int{7},
+		Tokenizer: sequence.Tokenizer{K: 1}, MaxLen: len(samples[0].seq), Layers: 2, Dim: 32, Heads: 4, FFN: 64, Stem: []int{reach},
 		Position: "learned", Pooling: "cls", Classes: 2, Dropout: 0.1,
 	}
 	if err := c.Validate(); err != nil {
@@ -137,4 +141,9 @@ func (c *classifier) explained(seq []byte) *explain.Case {
 			return explain.Contrast(t, c.model.Logits(t, c.model.Pack(slices.Repeat([][]int32{ids}, n)...)), 1)
 		},
 	}
+}
+
+// encoder returns what decompositions look into, for class 1.
+func (c *classifier) encoder() *explain.Encoder {
+	return &explain.Encoder{Layers: c.model.Layers, Norm: c.model.Norm, Classifier: c.model.Classifier, Class: explain.ContrastWeights(2, 1)}
 }

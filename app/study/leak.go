@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"heed/metric"
 )
@@ -91,8 +92,12 @@ func runLeak(ctx context.Context, l *Lab) (*Finding, error) {
 		}
 	}
 	f.Tables = append(f.Tables, t)
-	f.Words = fmt.Sprintf("A classifier that was given a leak scores AUROC %.2f where the leak is absent; %s names the leaking letter first in %.0f %% of the positives.",
-		overSeeds(leaking).Estimate, methods[0].name, 100*overSeeds(first[0]).Estimate)
+	var found []string
+	for m, method := range methods {
+		found = append(found, fmt.Sprintf("%s %.0f %%", method.name, 100*overSeeds(first[m]).Estimate))
+	}
+	f.Words = fmt.Sprintf("A classifier that was given a leak scores AUROC %.2f where the leak is absent, and one that was not %.2f. The leaking letter comes first in this share of the positives: %s.",
+		overSeeds(leaking).Estimate, overSeeds(honest).Estimate, strings.Join(found, ", "))
 	return f, nil
 }
 
