@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"autograd", "report"},
 	{"nn"},
 	{"optim", "checkpoint", "data"},
-	{"model/*", "train", "explain"},
+	{"model/*", "train", "explain", "motif"},
 	{"app/*"},
 	{"internal/web"},
 	{"cmd/heed", "bench/*", "."},
@@ -48,6 +48,7 @@ var testsMayImport = map[string][]string{
 	"train":          {"model/sequence"},
 	"model/baseline": {"train"},
 	"explain":        {"model/sequence"},
+	"motif":          {"explain"},
 }
 
 func TestFloors(t *testing.T) {

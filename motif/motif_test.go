@@ -1,0 +1,336 @@
+package motif
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestShuffle(t *testing.T) {
+	pairs := func(s []byte) map[string]int {
+		n := map[string]int{}
+		for i := 1; i < len(s); i++ {
+			n[string(s[i-1:i+1])]++
+		}
+		return n
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{0, 1, 2, 3, 10, 80, 251} {
+		s := random(n, r)
+		if n > 20 {
+			s[7] = 'N'
+		}
+		before := string(s)
+		x := Shuffle(s, r)
+		if string(s) != before {
+			t.Fatal("the sequence was changed")
+		}
+		if len(x) != n || n > 0 && (x[0] != s[0] || x[n-1] != s[n-1]) {
+			t.Fatalf("%s became %s", s, x)
+		}
+		a, b := pairs(s), pairs(x)
+		for p, c := range a {
+			if b[p] != c {
+				t.Errorf("%d letters: pair %s %d times, want %d", n, p, b[p], c)
+			}
+		}
+		if n > 50 && string(x) == string(s) {
+			t.Errorf("%s stayed as it was", s)
+		}
+	}
+}
+
+// TestShuffleUniform draws from the shuffles of a short sequence. Those of
+// AACATA, written out by hand: A's exits are A, C, T in any order (6), and both C
+// and T lead back to A, so each order is one sequence.
+func TestShuffleUniform(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	n := map[string]int{}
+	const draws = 6000
+	for range draws {
+		n[string(Shuffle([]byte("AACATA"), r))]++
+	}
+	want := []string{"AACATA", "AATACA", "ACAATA", "ACATAA", "ATAACA", "ATACAA"}
+	if len(n) != len(want) {
+		t.Errorf("%d sequences, want %d: %v", len(n), len(want), n)
+	}
+	chi := 0.0
+	for _, s := range want {
+		d := float64(n[s]) - draws/6
+		chi += d * d / (draws / 6)
+	}
+	if chi > 20.5 { // 99.9 % of chi-squared with 5 degrees of freedom
+		t.Errorf("chi-squared %.1f: %v", chi, n)
+	}
+	// Here a walk must not end too early: C is left last towards A.
+	n = map[string]int{}
+	for range 100 {
+		n[string(Shuffle([]byte("ACACGCA"), r))]++
+	}
+	for s := range n {
+		if !slices.Contains([]string{"ACACGCA", "ACGCACA"}, s) {
+			t.Errorf("%s is no shuffle", s)
+		}
+	}
+}
+
+func TestWindows(t *testing.T) {
+	// Contributions 0 0 3 1 0 0 2 0 -4 0 of letters A.
+	tr := Track{Sequence: []byte("AAAAAAAAAA"), Hypothetical: matrix(10)}
+	for i, v := range []float64{0, 0, 3, 1, 0, 0, 2, 0, -4, 0} {
+		tr.Hypothetical[i][0] = v
+	}
+	o := Options{Window: 3}
+	if got, want := windows(&tr, o, false), []window{{1, 4}, {4, 2}}; !slices.Equal(got, want) {
+		t.Errorf("for: %v, want %v", got, want)
+	}
+	if got, want := windows(&tr, o, true), []window{{7, -4}}; !slices.Equal(got, want) {
+		t.Errorf("against: %v, want %v", got, want)
+	}
+	if got := windows(&Track{}, o, false); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+}
+
+func TestThreshold(t *testing.T) {
+	real := []float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 1}
+	null := []float64{3.5, 2, 1, 0.5}
+	for _, c := range []struct {
+		limit, letters float64
+		t, fdr         float64
+	}{
+		{0.2, 1, 4, 1. / 6},  // 1 + 0 of 6; at 3 it is 2 of 7
+		{0.3, 1, 3, 2. / 7},  // at 2, 3 of 8
+		{0.5, 1, 1, 4. / 10}, // everything
+		{0.1, 1, math.Inf(1), 0},
+		{0.2, 0.5, 1, 2. / 10}, // twice as many null letters
+	} {
+		th, fdr := threshold(slices.Clone(real), slices.Clone(null), c.letters, 1, c.limit)
+		if th != c.t || math.Abs(fdr-c.fdr) > 1e-12 {
+			t.Errorf("limit %v: threshold %v, rate %v; want %v, %v", c.limit, th, fdr, c.t, c.fdr)
+		}
+	}
+}
+
+// TestLinkage compares chains of nearest neighbours with the definition: join
+// the two clusters of the highest mean similarity until it is below the cut.
+func TestLinkage(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for trial := range 30 {
+		n := 3 + r.IntN(25)
+		sim := make([]float32, n*n)
+		for i := range n {
+			for j := range i {
+				s := r.Float32()
+				sim[i*n+j], sim[j*n+i] = s, s
+			}
+		}
+		const cut = 0.55
+		naive := make([][]int, n)
+		for i := range n {
+			naive[i] = []int{i}
+		}
+		for {
+			bi, bj, best := -1, -1, float64(cut)
+			for i := range naive {
+				for j := range i {
+					sum := 0.0
+					for _, a := range naive[i] {
+						for _, b := range naive[j] {
+							sum += float64(sim[a*n+b])
+						}
+					}
+					if s := sum / float64(len(naive[i])*len(naive[j])); s >= best {
+						bi, bj, best = i, j, s
+					}
+				}
+			}
+			if bi < 0 {
+				break
+			}
+			naive[bj] = append(naive[bj], naive[bi]...)
+			naive = slices.Delete(naive, bi, bi+1)
+		}
+		text := func(c [][]int) []string {
+			var out []string
+			for _, m := range c {
+				m = slices.Sorted(slices.Values(m))
+				var b strings.Builder
+				for _, i := range m {
+					b.WriteByte(byte('a' + i))
+				}
+				out = append(out, b.String())
+			}
+			slices.Sort(out)
+			return out
+		}
+		got := linkage(slices.Clone(sim), n, cut)
+		if a, b := text(got), text(naive); !slices.Equal(a, b) {
+			t.Errorf("trial %d: clusters %v, want %v", trial, a, b)
+		}
+		for i := 1; i < len(got); i++ {
+			if len(got[i]) > len(got[i-1]) {
+				t.Errorf("trial %d: a cluster of %d after one of %d", trial, len(got[i]), len(got[i-1]))
+			}
+		}
+	}
+}
+
+func TestSimilar(t *testing.T) {
+	flat := func(s string) []float64 {
+		var out []float64
+		for i := range len(s) {
+			row := make([]float64, 4)
+			if k := code(s[i]); k >= 0 {
+				row[k] = 1
+			}
+			out = append(out, row...)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		a, b   string
+		shifts int
+		want   float64
+	}{
+		{"TATAAT", "TATAAT", 2, 1},
+		{"..CATG", "CATG..", 2, 1},
+		{"..CATG", "CATG..", 1, 0},
+		{"ACGT..", "ACGA..", 0, 0.75},
+		{"......", "TATAAT", 3, 0},
+	} {
+		for _, s := range []float64{similar(flat(c.a), flat(c.b), c.shifts), similar(flat(c.b), flat(c.a), c.shifts)} {
+			if math.Abs(s-c.want) > 1e-12 {
+				t.Errorf("%s and %s, %d shifts: %v, want %v", c.a, c.b, c.shifts, s, c.want)
+			}
+		}
+	}
+}
+
+func TestFisher(t *testing.T) {
+	for _, c := range []struct {
+		a, n, b, m int
+		want       float64
+	}{
+		{3, 4, 1, 4, 17. / 70}, // Fisher's tea: 16/70 + 1/70
+		{4, 4, 0, 4, 1. / 70},
+		{0, 4, 4, 4, 1},
+		{0, 10, 0, 10, 1},
+		{2, 2, 0, 3, 1. / 10},
+	} {
+		if got := fisher(c.a, c.n, c.b, c.m); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("fisher(%d of %d, %d of %d) = %v, want %v", c.a, c.n, c.b, c.m, got, c.want)
+		}
+	}
+}
+
+func TestTrimAndInformation(t *testing.T) {
+	even := [4]float64{0.25, 0.25, 0.25, 0.25}
+	m := &Motif{Counts: matrix(8)}
+	for i := range m.Counts {
+		copy(m.Counts[i], []float64{25, 25, 25, 25})
+	}
+	if from, to := m.trim(even); from != 0 || to != 8 {
+		t.Errorf("without information: [%d, %d), want all", from, to)
+	}
+	for i, c := range "TATA" {
+		copy(m.Counts[2+i], []float64{1, 1, 1, 1})
+		m.Counts[2+i][code(byte(c))] = 97
+	}
+	copy(m.Counts[4], []float64{25, 25, 25, 25}) // a gap inside stays
+	m.From, m.To = m.trim(even)
+	if m.From != 2 || m.To != 6 {
+		t.Errorf("trimmed to [%d, %d), want [2, 6)", m.From, m.To)
+	}
+	if c := m.Consensus(); c != "TAaA" {
+		t.Errorf("consensus %q, want TAaA", c)
+	}
+	// 2 - entropy of (.97, .01, .01, .01), with one letter more.
+	bits := Information(m.Probabilities(even), even)
+	p, q := 97.25/101, 1.25/101
+	if want := 2 + p*math.Log2(p) + 3*q*math.Log2(q); math.Abs(bits[2]-want) > 1e-12 || math.Abs(bits[0]) > 1e-12 {
+		t.Errorf("information %v, want %v and 0", bits, want)
+	}
+	for i := range m.Counts {
+		copy(m.Counts[i], []float64{25, 25, 25, 25})
+	}
+	copy(m.Counts[7], []float64{97, 1, 1, 1})
+	if from, to := m.trim(even); from != 5 || to != 8 {
+		t.Errorf("one column: [%d, %d), want three", from, to)
+	}
+	m.From, m.To = 1, 4
+	if a, b := m.At(Seqlet{Start: 10}); a != 11 || b != 14 {
+		t.Errorf("forward at [%d, %d), want [11, 14)", a, b)
+	}
+	if a, b := m.At(Seqlet{Start: 10, Reverse: true}); a != 14 || b != 17 {
+		t.Errorf("reverse at [%d, %d), want [14, 17)", a, b)
+	}
+}
+
+func TestConsensus(t *testing.T) {
+	tata, err := ParseConsensus("TATAWAr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(tata[0], []float64{0, 0, 0, 1}) || !slices.Equal(tata[4], []float64{0.5, 0, 0, 0.5}) || !slices.Equal(tata[6], []float64{0.5, 0, 0.5, 0}) {
+		t.Errorf("TATAWAr: %v", tata)
+	}
+	for s, want := range map[string]string{
+		"TA":     `consensus "TA": want 3 letters or more`,
+		"TATAXA": `consensus "TATAXA": 'X' is no letter of the IUPAC code`,
+		"TA-A":   `consensus "TA-A": '-' is no letter of the IUPAC code`,
+		"NNN":    `consensus "NNN": any letter is allowed everywhere`,
+	} {
+		if _, err := ParseConsensus(s); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", s, err, want)
+		}
+	}
+	long, _ := ParseConsensus("CCTATAATCC")
+	word, _ := ParseConsensus("TATAAT")
+	if m := Correlate(long, word, false); math.Abs(m.R-1) > 1e-12 || m.Column != 2 || m.Reverse {
+		t.Errorf("match %+v", m)
+	}
+	if m := Correlate(reverseComplement(long), word, true); math.Abs(m.R-1) > 1e-12 || m.Column != 2 || !m.Reverse {
+		t.Errorf("match %+v on the other strand", m)
+	}
+	if m := Correlate(word, long, false); !math.IsNaN(m.R) {
+		t.Errorf("a long consensus: %+v", m)
+	}
+	if m := Correlate(matrix(9), word, false); m.R != 0 {
+		t.Errorf("a constant matrix: %+v", m)
+	}
+	f := ShuffledFloor(long, word, false, 999, rand.New(rand.NewPCG(1, 1)))
+	if !(f.Median < f.High && f.High <= 1 && f.P < 0.05 && f.P >= 0.001) {
+		t.Errorf("floor %+v", f)
+	}
+	if string(fmtConsensus(long)) != "CCTATAATCC" {
+		t.Error("the matrix was changed")
+	}
+}
+
+func fmtConsensus(m [][]float64) []byte {
+	var out []byte
+	for _, row := range m {
+		out = append(out, Letters[slices.Index(row, slices.Max(row))])
+	}
+	return out
+}
+
+func TestOptions(t *testing.T) {
+	if err := (Options{}).Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, o := range map[string]Options{
+		"window 2: want 3 to 100 letters":     {Window: 2},
+		"flank -1: want 1 to 100 letters":     {Flank: -1},
+		"fdr 1: want a share in (0, 1)":       {FDR: 1},
+		"similar -1: want a cosine in (0, 1)": {Similar: -1},
+		"least 2: want 3 seqlets or more":     {Least: 2},
+	} {
+		if err := o.Validate(); err == nil || err.Error() != want {
+			t.Errorf("%+v: %v, want %s", o, err, want)
+		}
+	}
+}
