@@ -89,24 +89,47 @@ func pearson(a, b [][]float64) float64 {
 // A Floor is what Correlate finds in matrices that mean nothing.
 type Floor struct {
 	Median, High float64 // the median and the 95 % quantile of the correlations
-	P            float64 // share of shuffles that reach the correlation of the matrix itself, which counts as one
+	P            float64 // share of shuffles that reach the correlation of the matrices themselves, which count as one
 }
 
-// ShuffledFloor correlates a consensus with n copies of a matrix whose columns
-// were shuffled: they have the same letters and the same information, in another
-// order. n must be positive.
-func ShuffledFloor(probabilities, consensus [][]float64, strands bool, n int, r *rand.Rand) Floor {
-	own := Correlate(probabilities, consensus, strands).R
-	shuffled := slices.Clone(probabilities)
+// ShuffledFloor correlates a consensus with n copies of some matrices whose
+// columns were shuffled, and takes the best of each copy, as one does with the
+// matrices themselves: the copies have the same letters and the same information
+// in another order. n must be positive. All is NaN if the consensus fits into
+// none.
+func ShuffledFloor(matrices [][][]float64, consensus [][]float64, strands bool, n int, r *rand.Rand) Floor {
+	at, own := Best(matrices, consensus, strands)
+	if at < 0 {
+		return Floor{math.NaN(), math.NaN(), math.NaN()}
+	}
+	shuffled := make([][][]float64, len(matrices))
+	for i, m := range matrices {
+		shuffled[i] = slices.Clone(m)
+	}
 	found := make([]float64, n)
 	reached := 1
 	for i := range found {
-		r.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
-		found[i] = Correlate(shuffled, consensus, strands).R
-		if found[i] >= own {
+		for _, m := range shuffled {
+			r.Shuffle(len(m), func(a, b int) { m[a], m[b] = m[b], m[a] })
+		}
+		_, match := Best(shuffled, consensus, strands)
+		found[i] = match.R
+		if match.R >= own.R {
 			reached++
 		}
 	}
 	slices.Sort(found)
 	return Floor{Median: found[n/2], High: found[n*95/100], P: float64(reached) / float64(n+1)}
+}
+
+// Best returns the index of the matrix that correlates best with a consensus, and
+// the match; -1 if the consensus fits into none.
+func Best(matrices [][][]float64, consensus [][]float64, strands bool) (int, Match) {
+	at, best := -1, Match{R: math.NaN()}
+	for i, m := range matrices {
+		if match := Correlate(m, consensus, strands); match.R == match.R && !(match.R <= best.R) {
+			at, best = i, match
+		}
+	}
+	return at, best
 }

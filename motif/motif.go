@@ -8,8 +8,9 @@
 // al. 2018, arXiv 1811.00416) in small:
 //
 //  1. Windows of high contribution become seqlets ([Options.Window]). The
-//     threshold bounds their false discovery rate, estimated on the shuffled
-//     sequences. Contributions for and against the class are searched apart.
+//     threshold bounds their false discovery rate against the noise of the same
+//     tracks, a Laplace distribution. Contributions for and against the class
+//     are searched apart.
 //  2. The similarity of two seqlets is the cosine of their hypothetical
 //     contributions, the largest over shifts and, if wanted, both strands.
 //  3. Average linkage with a cut gives clusters; those whose mean profiles are
@@ -81,8 +82,8 @@ const (
 	groups = 3
 )
 
-// An Input is the tracks of one model. Shuffled are shuffled positives: the
-// null, without which nothing can be found. Negatives may be empty.
+// An Input is the tracks of one model. Shuffled are shuffled positives: what
+// motifs are tested against. Negatives may be empty.
 type Input struct {
 	Positives, Negatives, Shuffled []Track
 }
@@ -95,8 +96,8 @@ func (in *Input) tracks(g Group) []Track {
 type Options struct {
 	Window int // letters whose contributions are summed; 0 means 8
 	Flank  int // letters added to both sides of a window; 0 means 4
-	// FDR bounds the share of seqlets that the shuffled sequences would have
-	// too; 0 means 0.2: motifs are tested once more.
+	// FDR bounds the share of windows above the threshold that are noise; 0 means
+	// 0.2. The motifs are tested by themselves, against shuffled sequences.
 	FDR float64
 	// Similar is the mean similarity within a cluster, 0 to 1; 0 means 0.5.
 	Similar float64
@@ -207,7 +208,7 @@ type Search struct {
 	// Threshold on the sum over a window; +Inf if no threshold has a false
 	// discovery rate as low as wanted.
 	Threshold float64
-	FDR       float64     // estimated at Threshold
+	FDR       float64     // of the windows at Threshold
 	Seqlets   [groups]int // above it
 	InMotifs  [groups]int
 }

@@ -94,23 +94,42 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// TestThreshold draws from a Laplace distribution with the scale 2 around 1, and
+// adds outliers far away.
 func TestThreshold(t *testing.T) {
-	real := []float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 1}
-	null := []float64{3.5, 2, 1, 0.5}
-	for _, c := range []struct {
-		limit, letters float64
-		t, fdr         float64
-	}{
-		{0.2, 1, 4, 1. / 6},  // 1 + 0 of 6; at 3 it is 2 of 7
-		{0.3, 1, 3, 2. / 7},  // at 2, 3 of 8
-		{0.5, 1, 1, 4. / 10}, // everything
-		{0.1, 1, math.Inf(1), 0},
-		{0.2, 0.5, 1, 2. / 10}, // twice as many null letters
-	} {
-		th, fdr := threshold(slices.Clone(real), slices.Clone(null), c.letters, 1, c.limit)
-		if th != c.t || math.Abs(fdr-c.fdr) > 1e-12 {
-			t.Errorf("limit %v: threshold %v, rate %v; want %v, %v", c.limit, th, fdr, c.t, c.fdr)
+	r := rand.New(rand.NewPCG(1, 3))
+	var values []float64
+	for range 10000 {
+		x := 2 * r.ExpFloat64()
+		if r.IntN(2) == 0 {
+			x = -x
 		}
+		values = append(values, 1+x)
+	}
+	// Of the null alone nothing is discovered but what is next to it.
+	if th, _ := threshold(slices.Clone(values), 0.05); th < 1+2*math.Log(5000) {
+		t.Errorf("threshold %v of noise alone", th)
+	}
+	for range 200 {
+		values = append(values, 60+r.Float64())
+	}
+	for _, limit := range []float64{0.01, 0.1, 0.2} {
+		th, fdr := threshold(slices.Clone(values), limit)
+		// 5000·exp(-(t-1)/2) of the null and 200 others: limit where the null is
+		// limit/(1-limit) of 200.
+		want := 1 + 2*math.Log(5000*(1-limit)/limit/200)
+		if math.Abs(th-want) > 1 || !(fdr <= limit && fdr > limit/2) {
+			t.Errorf("limit %v: threshold %v, rate %v; want about %v", limit, th, fdr, want)
+		}
+	}
+	for _, v := range [][]float64{nil, {0, 0, 0}, {-1, -2, -3}} {
+		if th, fdr := threshold(slices.Clone(v), 0.2); !math.IsInf(th, 1) || fdr != 0 {
+			t.Errorf("of %v: %v, %v", v, th, fdr)
+		}
+	}
+	// Where most windows are alike, any other is a discovery.
+	if th, fdr := threshold([]float64{0, 0, 0, 0, 3}, 0.2); th != 3 || fdr != 0 {
+		t.Errorf("of a single window: %v, %v", th, fdr)
 	}
 }
 
@@ -301,9 +320,19 @@ func TestConsensus(t *testing.T) {
 	if m := Correlate(matrix(9), word, false); m.R != 0 {
 		t.Errorf("a constant matrix: %+v", m)
 	}
-	f := ShuffledFloor(long, word, false, 999, rand.New(rand.NewPCG(1, 1)))
+	f := ShuffledFloor([][][]float64{word, long}, word, false, 999, rand.New(rand.NewPCG(1, 1)))
+	if f.P < 0.05 { // TATAAT itself is among the matrices and has few orders
+		t.Errorf("floor %+v", f)
+	}
+	f = ShuffledFloor([][][]float64{long}, word, false, 999, rand.New(rand.NewPCG(1, 1)))
 	if !(f.Median < f.High && f.High <= 1 && f.P < 0.05 && f.P >= 0.001) {
 		t.Errorf("floor %+v", f)
+	}
+	if i, m := Best([][][]float64{matrix(3), matrix(9), long}, word, false); i != 2 || m.Column != 2 {
+		t.Errorf("best is %d, %+v", i, m)
+	}
+	if i, m := Best([][][]float64{matrix(3)}, word, false); i != -1 || !math.IsNaN(m.R) {
+		t.Errorf("best of nothing that fits is %d, %+v", i, m)
 	}
 	if string(fmtConsensus(long)) != "CCTATAATCC" {
 		t.Error("the matrix was changed")

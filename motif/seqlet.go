@@ -9,32 +9,54 @@ import (
 )
 
 // seqlets returns the seqlets of one sign in all groups, above the lowest
-// threshold whose false discovery rate is no more than wanted.
+// threshold whose false discovery rate in the positives is no more than wanted.
 func seqlets(in *Input, o Options, against bool) ([]Seqlet, Search) {
-	var all [groups][]Seqlet
+	var s Search
+	s.Threshold, s.FDR = threshold(sums(in.Positives, o, against), o.FDR)
+	var out []Seqlet
 	for g := range Group(groups) {
 		tracks := in.tracks(g)
 		each := make([][]Seqlet, len(tracks))
 		par.Do(len(tracks), cores(o), func(_, i int) {
 			for _, w := range windows(&tracks[i], o, against) {
-				each[i] = append(each[i], Seqlet{Group: g, Track: i, Start: w.start - o.Flank, Sum: w.sum})
+				if math.Abs(w.sum) >= s.Threshold {
+					each[i] = append(each[i], Seqlet{Group: g, Track: i, Start: w.start - o.Flank, Sum: w.sum})
+				}
 			}
 		})
-		all[g] = slices.Concat(each...)
-	}
-	real, null := heights(all[Positive]), heights(all[Shuffled])
-	s := Search{}
-	s.Threshold, s.FDR = threshold(real, null, letters(in.Positives), letters(in.Shuffled), o.FDR)
-	var out []Seqlet
-	for g, list := range all {
-		for _, q := range list {
-			if math.Abs(q.Sum) >= s.Threshold {
-				out = append(out, q)
-				s.Seqlets[g]++
-			}
+		for _, list := range each {
+			out = append(out, list...)
+			s.Seqlets[g] += len(list)
 		}
 	}
 	return out, s
+}
+
+// sums returns the contributions of all windows, with the other sign if against
+// is set.
+func sums(tracks []Track, o Options, against bool) []float64 {
+	var out []float64
+	for i := range tracks {
+		t := &tracks[i]
+		for start := range max(0, len(t.Sequence)-o.Window+1) {
+			out = append(out, t.sum(start, o.Window))
+		}
+	}
+	if against {
+		for i, v := range out {
+			out[i] = -v
+		}
+	}
+	return out
+}
+
+// sum returns the contributions of n letters.
+func (t *Track) sum(start, n int) float64 {
+	sum := 0.0
+	for i := start; i < start+n; i++ {
+		sum += t.contribution(i)
+	}
+	return sum
 }
 
 func cores(o Options) int {
@@ -42,22 +64,6 @@ func cores(o Options) int {
 		return o.Cores
 	}
 	return par.Cores()
-}
-
-func heights(list []Seqlet) []float64 {
-	out := make([]float64, len(list))
-	for i, q := range list {
-		out[i] = math.Abs(q.Sum)
-	}
-	return out
-}
-
-func letters(tracks []Track) float64 {
-	n := 0
-	for _, t := range tracks {
-		n += len(t.Sequence)
-	}
-	return float64(n)
 }
 
 // A window is o.Window letters from start on, and the sum of their
@@ -76,11 +82,7 @@ func windows(t *Track, o Options, against bool) []window {
 	}
 	var all []window
 	for i := range n {
-		sum := 0.0
-		for j := range o.Window {
-			sum += t.contribution(i + j)
-		}
-		if against && sum < 0 || !against && sum > 0 {
+		if sum := t.sum(i, o.Window); against && sum < 0 || !against && sum > 0 {
 			all = append(all, window{i, sum})
 		}
 	}
@@ -100,26 +102,34 @@ func windows(t *Track, o Options, against bool) []window {
 	return out
 }
 
-// threshold returns the lowest height t for which
+// threshold returns the lowest positive t among the values for which the share
+// of false discoveries
 //
-//	FDR(t) = (1 + null heights of t or more) · letters/nullLetters / (real heights of t or more)
+//	FDR(t) = n/2·exp(-(t-m)/b) / (values of t or more)
 //
-// is no more than limit, and that rate; +Inf and 0 if there is none. The one
-// that is added keeps a few high windows from being believed (Barber and Candès
-// 2015).
-func threshold(real, null []float64, letters, nullLetters, limit float64) (t, fdr float64) {
-	slices.Sort(real)
-	slices.Sort(null)
-	t = math.Inf(1)
-	for i := range real {
-		if i > 0 && real[i] == real[i-1] {
+// is no more than limit, and that share; +Inf and 0 if there is none. The null
+// is a Laplace distribution with the median m of the n values, and the scale b
+// with which it has the median of the values above m: outliers on either side
+// hardly move it. values is sorted.
+func threshold(values []float64, limit float64) (t, fdr float64) {
+	slices.Sort(values)
+	n := len(values)
+	if n == 0 {
+		return math.Inf(1), 0
+	}
+	m, upper := values[n/2], values[(n+n/2)/2]
+	b := (upper - m) / math.Ln2
+	for i, v := range values {
+		if v <= 0 || v <= m || i > 0 && v == values[i-1] {
 			continue
 		}
-		above, _ := slices.BinarySearch(null, real[i])
-		rate := (1 + float64(len(null)-above)) * letters / nullLetters / float64(len(real)-i)
-		if rate <= limit {
-			return real[i], rate
+		null := 0.0
+		if b > 0 {
+			null = float64(n) / 2 * math.Exp(-(v-m)/b)
+		}
+		if rate := null / float64(n-i); rate <= limit {
+			return v, rate
 		}
 	}
-	return t, 0
+	return math.Inf(1), 0
 }
