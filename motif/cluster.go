@@ -19,9 +19,11 @@ type finder struct {
 	seqlets []Seqlet
 }
 
-// view copies the hypothetical contributions of o.width() letters from start on
-// into dst (width·4), zeros outside of the sequence; in reverse they are those
-// of the other strand.
+// view writes o.width() letters from start on into dst (width·4), zeros outside
+// of the sequence; in reverse they are those of the other strand. It is the sum
+// of the hypothetical contributions, which say what the model would like, and of
+// the contributions of the letters that are there: the former alone do not tell
+// A from T in TATAAA where a model likes both, and lose the register.
 func (f *finder) view(dst []float64, q *Seqlet, start int, reverse bool) {
 	t := &f.in.tracks(q.Group)[q.Track]
 	n := f.o.width()
@@ -31,14 +33,16 @@ func (f *finder) view(dst []float64, q *Seqlet, start int, reverse bool) {
 			i = start + n - 1 - j
 		}
 		row := dst[4*j : 4*j+4]
-		switch {
-		case i < 0 || i >= len(t.Hypothetical):
+		if i < 0 || i >= len(t.Hypothetical) {
 			clear(row)
-		case reverse: // A with T, C with G
-			h := t.Hypothetical[i]
-			row[0], row[1], row[2], row[3] = h[3], h[2], h[1], h[0]
-		default:
-			copy(row, t.Hypothetical[i])
+			continue
+		}
+		copy(row, t.Hypothetical[i])
+		if k := code(t.Sequence[i]); k >= 0 {
+			row[k] *= 2
+		}
+		if reverse { // A with T, C with G
+			slices.Reverse(row)
 		}
 	}
 }

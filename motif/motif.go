@@ -8,11 +8,12 @@
 // al. 2018, arXiv 1811.00416) in small:
 //
 //  1. Windows of high contribution become seqlets ([Options.Window]). The
-//     threshold bounds their false discovery rate against the noise of the same
-//     tracks, a Laplace distribution. Contributions for and against the class
-//     are searched apart.
-//  2. The similarity of two seqlets is the cosine of their hypothetical
-//     contributions, the largest over shifts and, if wanted, both strands.
+//     threshold bounds their false discovery rate against the noise in the
+//     shuffled sequences, a Laplace distribution. Contributions for and against
+//     the class are searched apart.
+//  2. The similarity of two seqlets is the cosine of their contributions, those
+//     of the letters that are there and the hypothetical ones added, the largest
+//     over shifts and, if wanted, both strands.
 //  3. Average linkage with a cut gives clusters; those whose mean profiles are
 //     alike are merged, and every seqlet is aligned anew to the profiles until
 //     nothing changes.
@@ -190,7 +191,7 @@ type Motif struct {
 	// PNegative is P against negatives; NaN without negatives.
 	PNegative float64
 
-	profile [][]float64 // (M, 4) mean of the seqlets' hypothetical contributions, each of norm 1
+	profile [][]float64 // (M, 4) mean of the seqlets' views, each of norm 1
 }
 
 // Significant is the E below which a motif counts as found.

@@ -106,15 +106,16 @@ func TestThreshold(t *testing.T) {
 		}
 		values = append(values, 1+x)
 	}
+	null := slices.Clone(values)
 	// Of the null alone nothing is discovered but what is next to it.
-	if th, _ := threshold(slices.Clone(values), 0.05); th < 1+2*math.Log(5000) {
+	if th, _ := threshold(slices.Clone(values), null, 0.05); th < 1+2*math.Log(5000) {
 		t.Errorf("threshold %v of noise alone", th)
 	}
 	for range 200 {
 		values = append(values, 60+r.Float64())
 	}
 	for _, limit := range []float64{0.01, 0.1, 0.2} {
-		th, fdr := threshold(slices.Clone(values), limit)
+		th, fdr := threshold(slices.Clone(values), null, limit)
 		// 5000·exp(-(t-1)/2) of the null and 200 others: limit where the null is
 		// limit/(1-limit) of 200.
 		want := 1 + 2*math.Log(5000*(1-limit)/limit/200)
@@ -122,13 +123,16 @@ func TestThreshold(t *testing.T) {
 			t.Errorf("limit %v: threshold %v, rate %v; want about %v", limit, th, fdr, want)
 		}
 	}
+	if th, _ := threshold(values, nil, 0.2); !math.IsInf(th, 1) {
+		t.Errorf("without a null: %v", th)
+	}
 	for _, v := range [][]float64{nil, {0, 0, 0}, {-1, -2, -3}} {
-		if th, fdr := threshold(slices.Clone(v), 0.2); !math.IsInf(th, 1) || fdr != 0 {
+		if th, fdr := threshold(slices.Clone(v), []float64{-1, 0, 1}, 0.2); !math.IsInf(th, 1) || fdr != 0 {
 			t.Errorf("of %v: %v, %v", v, th, fdr)
 		}
 	}
 	// Where most windows are alike, any other is a discovery.
-	if th, fdr := threshold([]float64{0, 0, 0, 0, 3}, 0.2); th != 3 || fdr != 0 {
+	if th, fdr := threshold([]float64{0, 0, 0, 0, 3}, []float64{0, 0, 0}, 0.2); th != 3 || fdr != 0 {
 		t.Errorf("of a single window: %v, %v", th, fdr)
 	}
 }

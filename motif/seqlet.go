@@ -12,7 +12,7 @@ import (
 // threshold whose false discovery rate in the positives is no more than wanted.
 func seqlets(in *Input, o Options, against bool) ([]Seqlet, Search) {
 	var s Search
-	s.Threshold, s.FDR = threshold(sums(in.Positives, o, against), o.FDR)
+	s.Threshold, s.FDR = threshold(sums(in.Positives, o, against), sums(in.Shuffled, o, against), o.FDR)
 	var out []Seqlet
 	for g := range Group(groups) {
 		tracks := in.tracks(g)
@@ -107,27 +107,29 @@ func windows(t *Track, o Options, against bool) []window {
 //
 //	FDR(t) = n/2·exp(-(t-m)/b) / (values of t or more)
 //
-// is no more than limit, and that share; +Inf and 0 if there is none. The null
-// is a Laplace distribution with the median m of the n values, and the scale b
-// with which it has the median of the values above m: outliers on either side
-// hardly move it. values is sorted.
-func threshold(values []float64, limit float64) (t, fdr float64) {
+// is no more than limit, and that share; +Inf and 0 if there is none. n is the
+// number of values. The null is a Laplace distribution with the median m of the
+// null values, and the scale b with which it has the median of those above m:
+// null sequences that hold a motif by chance are in its tail and hardly move it.
+// values and null are sorted.
+func threshold(values, null []float64, limit float64) (t, fdr float64) {
 	slices.Sort(values)
-	n := len(values)
-	if n == 0 {
+	slices.Sort(null)
+	n, k := len(values), len(null)
+	if n == 0 || k == 0 {
 		return math.Inf(1), 0
 	}
-	m, upper := values[n/2], values[(n+n/2)/2]
+	m, upper := null[k/2], null[(k+k/2)/2]
 	b := (upper - m) / math.Ln2
 	for i, v := range values {
 		if v <= 0 || v <= m || i > 0 && v == values[i-1] {
 			continue
 		}
-		null := 0.0
+		noise := 0.0
 		if b > 0 {
-			null = float64(n) / 2 * math.Exp(-(v-m)/b)
+			noise = float64(n) / 2 * math.Exp(-(v-m)/b)
 		}
-		if rate := null / float64(n-i); rate <= limit {
+		if rate := noise / float64(n-i); rate <= limit {
 			return v, rate
 		}
 	}
