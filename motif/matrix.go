@@ -55,11 +55,7 @@ func (m *Motif) fill(in *Input, background [4]float64) {
 			m.Mean += v
 		}
 	}
-	m.P = fisher(m.With[Positive], m.Of[Positive], m.With[Shuffled], m.Of[Shuffled])
-	m.PNegative = math.NaN()
-	if m.Of[Negative] > 0 {
-		m.PNegative = fisher(m.With[Positive], m.Of[Positive], m.With[Negative], m.Of[Negative])
-	}
+	m.test(in)
 }
 
 // add adds one seqlet to the sums of the matrices.
@@ -181,27 +177,4 @@ func (m *Motif) At(q Seqlet) (start, end int) {
 		return q.Start + len(m.Counts) - m.To, q.Start + len(m.Counts) - m.From
 	}
 	return q.Start + m.From, q.Start + m.To
-}
-
-// fisher returns the probability that a or more of the a + b marked ones fall
-// among the first n of n + m (one-sided exact test), if a of n and b of m are
-// marked.
-func fisher(a, n, b, m int) float64 {
-	marked, p := a+b, 0.0
-	all := choose(n+m, marked)
-	for x := a; x <= min(n, marked); x++ {
-		if marked-x <= m {
-			p += math.Exp(choose(n, x) + choose(m, marked-x) - all)
-		}
-	}
-	return min(p, 1)
-}
-
-// choose returns the logarithm of a binomial coefficient.
-func choose(n, k int) float64 {
-	f := func(n int) float64 {
-		v, _ := math.Lgamma(float64(n) + 1)
-		return v
-	}
-	return f(n) - f(k) - f(n-k)
 }

@@ -17,9 +17,11 @@
 //  3. Average linkage with a cut gives clusters; those whose mean profiles are
 //     alike are merged, and every seqlet is aligned anew to the profiles until
 //     nothing changes.
-//  4. A motif is tested by how many of the positives have it, against how many
-//     of the shuffled sequences (Fisher's exact test, times the number of
-//     motifs).
+//  4. A motif is tested by the contributions of its strongest occurrence in
+//     each positive, against those in the shuffled sequences (Mann and Whitney's
+//     test, times the number of motifs): anywhere, and at the place where most
+//     occurrences of both are, since a sequence of many A and T has a TATA by
+//     chance, but not always at one place.
 //
 // Seqlets of positives, negatives and shuffled sequences are clustered together,
 // blind to where they come from, so that the test in step 4 is not decided by
@@ -184,10 +186,11 @@ type Motif struct {
 	// Mean contribution of an occurrence in positives: the sum over rows
 	// [From, To), in the unit of the tracks.
 	Mean float64
-	// P is the probability of so many more positives than shuffled sequences
-	// with the motif, if both were alike; E is P times the number of motifs
-	// that were tested.
-	P, E float64
+	// P is the probability that positives have so much more and stronger
+	// occurrences than shuffled sequences, if both were alike; PPlace the same
+	// for occurrences at the motif's most frequent place, NaN for sequences of
+	// several lengths. E is the smaller one times the number of tests.
+	P, PPlace, E float64
 	// PNegative is P against negatives; NaN without negatives.
 	PNegative float64
 
@@ -238,7 +241,11 @@ func Find(in Input, o Options) *Result {
 	r.For = r.search(&in, o, false)
 	r.Against = r.search(&in, o, true)
 	for _, m := range r.Motifs {
-		m.E = min(m.P*float64(len(r.Motifs)), float64(len(r.Motifs)))
+		p, tests := m.P, float64(len(r.Motifs))
+		if m.PPlace == m.PPlace {
+			p, tests = min(p, m.PPlace), 2*tests
+		}
+		m.E = p * tests
 	}
 	return r
 }

@@ -2,10 +2,13 @@ package motif
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"heed/metric"
 )
 
 func TestShuffle(t *testing.T) {
@@ -232,19 +235,56 @@ func TestSimilar(t *testing.T) {
 	}
 }
 
-func TestFisher(t *testing.T) {
+// TestRankSum compares with the exact probability over all ways to divide the
+// values, and with worked cases.
+func TestRankSum(t *testing.T) {
+	exact := func(a, b []float64) float64 {
+		all := slices.Concat(a, b)
+		ranks := metric.MidRanks(all)
+		own, count, total := 0.0, 0, 0
+		for i := range a {
+			own += ranks[i]
+		}
+		for set := range 1 << len(all) {
+			if bits.OnesCount(uint(set)) != len(a) {
+				continue
+			}
+			sum := 0.0
+			for i, r := range ranks {
+				if set>>i&1 == 1 {
+					sum += r
+				}
+			}
+			total++
+			if sum >= own-1e-9 {
+				count++
+			}
+		}
+		return float64(count) / float64(total)
+	}
+	r := rand.New(rand.NewPCG(6, 6))
+	for trial := range 40 {
+		a, b := make([]float64, 8), make([]float64, 9)
+		for i := range a {
+			a[i] = float64(r.IntN(6)) + float64(trial%4)/2
+		}
+		for i := range b {
+			b[i] = float64(r.IntN(6))
+		}
+		if got, want := rankSum(a, b), exact(a, b); math.Abs(got-want) > 0.03 {
+			t.Errorf("%v and %v: %v, exactly %v", a, b, got, want)
+		}
+	}
 	for _, c := range []struct {
-		a, n, b, m int
-		want       float64
+		a, b []float64
+		want float64
 	}{
-		{3, 4, 1, 4, 17. / 70}, // Fisher's tea: 16/70 + 1/70
-		{4, 4, 0, 4, 1. / 70},
-		{0, 4, 4, 4, 1},
-		{0, 10, 0, 10, 1},
-		{2, 2, 0, 3, 1. / 10},
+		{[]float64{0, 0}, []float64{0, 0, 0}, 1},
+		{nil, []float64{1}, math.NaN()},
+		{[]float64{1}, nil, math.NaN()},
 	} {
-		if got := fisher(c.a, c.n, c.b, c.m); math.Abs(got-c.want) > 1e-9 {
-			t.Errorf("fisher(%d of %d, %d of %d) = %v, want %v", c.a, c.n, c.b, c.m, got, c.want)
+		if got := rankSum(c.a, c.b); got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.want)
 		}
 	}
 }
@@ -271,10 +311,10 @@ func TestTrimAndInformation(t *testing.T) {
 		t.Errorf("consensus %q, want TAaA", c)
 	}
 	// 2 - entropy of (.97, .01, .01, .01), with one letter more.
-	bits := Information(m.Probabilities(even), even)
+	information := Information(m.Probabilities(even), even)
 	p, q := 97.25/101, 1.25/101
-	if want := 2 + p*math.Log2(p) + 3*q*math.Log2(q); math.Abs(bits[2]-want) > 1e-12 || math.Abs(bits[0]) > 1e-12 {
-		t.Errorf("information %v, want %v and 0", bits, want)
+	if want := 2 + p*math.Log2(p) + 3*q*math.Log2(q); math.Abs(information[2]-want) > 1e-12 || math.Abs(information[0]) > 1e-12 {
+		t.Errorf("information %v, want %v and 0", information, want)
 	}
 	for i := range m.Counts {
 		copy(m.Counts[i], []float64{25, 25, 25, 25})
