@@ -28,7 +28,7 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(version), scanCommand(), variantsCommand())
+	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(version), scanCommand(), variantsCommand(), motifsCommand(version))
 	return c
 }
 

@@ -22,8 +22,9 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the scripts in testdata. They know four commands more than
-// testscript does: "code N heed ..." wants an exit code, "planted N FILE"
-// writes a table of N sequences, every second with TATAAT in its middle,
+// testscript does: "code N heed ..." wants an exit code, "planted N FILE [L]"
+// writes a table of N sequences of 20 or L letters, every second with TATAAT at
+// index 7,
 // "corrupt WHAT FROM TO" damages a model and "binary FILE" writes an image.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -63,22 +64,27 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func planted(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: planted N FILE")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: planted N FILE [L]")
 	}
-	n := 0
+	n, length := 0, 20
 	if _, err := fmt.Sscan(args[0], &n); err != nil {
 		ts.Fatalf("planted: %v", err)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), table(n), 0o666))
+	if len(args) == 3 {
+		if _, err := fmt.Sscan(args[2], &length); err != nil {
+			ts.Fatalf("planted: %v", err)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), table(n, length), 0o666))
 }
 
-func table(n int) []byte {
+func table(n, length int) []byte {
 	r := rand.New(rand.NewPCG(1, 1))
 	var b bytes.Buffer
 	b.WriteString("sequence,label\n")
 	for i := range n {
-		s := make([]byte, 20)
+		s := make([]byte, length)
 		for j := range s {
 			s[j] = "ACGT"[r.IntN(4)]
 		}
@@ -126,7 +132,7 @@ func corrupt(ts *testscript.TestScript, neg bool, args []string) {
 // not been cut.
 func TestInterrupt(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "data.csv"), table(200), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "data.csv"), table(200, 20), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	exe, err := os.Executable()
