@@ -16,6 +16,11 @@ type Augment struct {
 	Mutate float64 `json:"mutate"`
 	// Mask is the probability with which each token becomes [MASK].
 	Mask float64 `json:"mask"`
+	// Span is the length of a stretch of tokens that become [MASK], at a place
+	// where every token is as likely to be hit as another; a part of it may lie
+	// beyond an end. What a model leans on is then missing now and then, and it
+	// has to learn what else there is.
+	Span int `json:"span,omitempty"`
 }
 
 // Apply returns a varied copy of ids.
@@ -27,7 +32,16 @@ func (a Augment) Apply(z Tokenizer, ids []int32, r *rand.Rand) []int32 {
 	if a.Shift > 0 {
 		out = shift(out, r.IntN(2*a.Shift+1)-a.Shift, int32(z.Vocab()-1))
 	}
+	if a.Span > 0 && len(out) > 0 {
+		from := r.IntN(len(out)+a.Span-1) - a.Span + 1
+		for i := max(from, 0); i < min(from+a.Span, len(out)); i++ {
+			out[i] = MaskToken
+		}
+	}
 	for i := range out {
+		if out[i] == MaskToken {
+			continue
+		}
 		if a.Mutate > 0 && r.Float64() < a.Mutate {
 			out[i] = another(z, out[i], r)
 		}
