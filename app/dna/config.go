@@ -130,8 +130,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mutate %v: want a share in [0, 1]", c.Augment.Mutate)
 	case !(c.Augment.Mask >= 0 && c.Augment.Mask <= 1):
 		return fmt.Errorf("mask %v: want a share in [0, 1]", c.Augment.Mask)
-	case c.Augment.Span < 0:
-		return fmt.Errorf("mask-span %d: want 0 or more", c.Augment.Span)
+	case c.Augment.Hide < 0:
+		return fmt.Errorf("hide %d: want 0 or more", c.Augment.Hide)
 	case c.Pretrain.Epochs < 0:
 		return fmt.Errorf("pretrain %d: want 0 epochs or more", c.Pretrain.Epochs)
 	case !(c.Pretrain.Mask >= 0 && c.Pretrain.Mask < 1):

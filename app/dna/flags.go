@@ -41,7 +41,7 @@ func fitFlags(fs *pflag.FlagSet, c *Config) {
 	fs.IntVar(&c.Augment.Shift, "shift", c.Augment.Shift, "augmentation: move by up to so many letters")
 	fs.Float64Var(&c.Augment.Mutate, "mutate", c.Augment.Mutate, "augmentation: share of letters changed")
 	fs.Float64Var(&c.Augment.Mask, "mask", c.Augment.Mask, "augmentation: share of letters masked")
-	fs.IntVar(&c.Augment.Span, "mask-span", c.Augment.Span, "augmentation: mask a stretch of so many letters; the model learns what else there is")
+	fs.IntVar(&c.Augment.Hide, "hide", c.Augment.Hide, "augmentation: hide a stretch of so many letters; the model learns what else there is")
 	fs.BoolVar(&c.Strands, "reverse-complement", c.Strands, "augmentation: train on both strands, and average them in prediction")
 
 	fs.IntVar(&c.Pretrain.Epochs, "pretrain", c.Pretrain.Epochs, "epochs of masked-token pre-training on the training sequences and --unlabelled")

@@ -24,6 +24,7 @@ type MotifSearch struct {
 	TSS    int    // index of +1; negative if unknown
 	Seed   uint64 // of the shuffled sequences and of the sample
 	Origin string // says where the sequences are from
+	Hidden *Motif // a stretch that the model does not get to see; nil for none
 	// Names and Scores, the log-odds of Class in nats, of positives and
 	// negatives.
 	Names  [2][]string
@@ -98,10 +99,12 @@ func (x *MotifSearch) explain(ctx context.Context, d *Dataset, positives, negati
 	for _, i := range positives {
 		seqs = append(seqs, motif.Shuffle(d.Seqs[i], rand.New(rand.NewPCG(hashSequence(d.Seqs[i], x.Seed), streamShuffle))))
 	}
+	x.hide(seqs)
 	tracks, scores, err := x.Model.tracks(ctx, seqs, x.Class, cores, progress)
 	if err != nil {
 		return err
 	}
+	x.forget(tracks)
 	p, n := len(positives), len(positives)+len(negatives)
 	x.Input = motif.Input{Positives: tracks[:p:p], Negatives: tracks[p:n:n], Shuffled: tracks[n:]}
 	x.Scores = [2][]float64{scores[:p], scores[p:n]}
@@ -111,6 +114,42 @@ func (x *MotifSearch) explain(ctx context.Context, d *Dataset, positives, negati
 		}
 	}
 	return nil
+}
+
+// hide replaces the letters of the hidden stretch by N, in copies.
+func (x *MotifSearch) hide(seqs [][]byte) {
+	for s, seq := range seqs {
+		if from, to := x.hidden(len(seq)); from < to {
+			seqs[s] = slices.Clone(seq)
+			for i := from; i < to; i++ {
+				seqs[s][i] = 'N'
+			}
+		}
+	}
+}
+
+// forget removes what letters would contribute inside the hidden stretch.
+func (x *MotifSearch) forget(tracks []motif.Track) {
+	for _, t := range tracks {
+		from, to := x.hidden(len(t.Sequence))
+		for i := from; i < to; i++ {
+			clear(t.Hypothetical[i])
+		}
+	}
+}
+
+// hidden returns the hidden indices [from, to) of a sequence of n letters.
+func (x *MotifSearch) hidden(n int) (from, to int) {
+	if x.Hidden == nil {
+		return 0, 0
+	}
+	for from < n && coordinate(from, x.TSS) < x.Hidden.From {
+		from++
+	}
+	for to = from; to < n && coordinate(to, x.TSS) <= x.Hidden.To; {
+		to++
+	}
+	return from, to
 }
 
 // tracks explains sequences by mutagenesis.

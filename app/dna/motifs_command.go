@@ -20,6 +20,7 @@ type motifsRequest struct {
 	class        string
 	tss, limit   int
 	expect       []string
+	hide         string
 	search       motif.Options
 	seed         uint64
 	force        bool
@@ -44,6 +45,10 @@ is significantly stronger and more frequent in the positives than there, anywher
 or at one place. A motif is what the model reacts to; that the cell does is
 another claim.
 
+A model leans on its best evidence: where one motif decides, others contribute
+little. --hide shows it sequences without that part (best for a model that was
+trained with --hide too).
+
 Without -o the table of motifs goes to standard output. With -o a folder gets
 motifs.tsv, motifs.meme (matrices), motifs.bed (occurrences, with the sequences
 as chromosomes), expect.tsv, logos as SVG, and report.html.`,
@@ -64,6 +69,7 @@ as chromosomes), expect.tsv, logos as SVG, and report.html.`,
 	fs.IntVar(&r.limit, "limit", 200, "explain so many positives, and as many negatives, drawn by the seed; 0 for all")
 	fs.StringVar(&r.class, "class", "", "class whose motifs are wanted (default the positive of two)")
 	fs.StringArrayVar(&r.expect, "expect", nil, "known motif to compare with, as NAME=CONSENSUS in IUPAC letters (may be repeated)")
+	fs.StringVar(&r.hide, "hide", "", "letters that the model does not get to see, as FROM:TO; what else does it know?")
 	fs.BoolVar(&r.search.Strands, "both-strands", false, "a motif may stand on either strand")
 	fs.IntVar(&r.search.Window, "window", 8, "letters whose importance is summed in search of occurrences")
 	fs.IntVar(&r.search.Flank, "flank", 4, "letters added on both sides of a window")
@@ -101,6 +107,13 @@ func (r *motifsRequest) run(ctx context.Context) error {
 		return modelHint(err)
 	}
 	x := &MotifSearch{Model: f, TSS: r.tss, Seed: r.seed, Known: known}
+	if r.hide != "" {
+		m, err := ParseMotif("hidden=" + r.hide)
+		if err != nil {
+			return usagef("--hide %q: want FROM:TO, such as -20:20", r.hide)
+		}
+		x.Hidden = &m
+	}
 	e := explainRequest{data: r.data, class: r.class}
 	if x.Class, err = e.explained(f); err != nil {
 		return err

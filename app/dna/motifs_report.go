@@ -68,8 +68,12 @@ func (r *motifsRequest) write(x *MotifSearch, d *Dataset) error {
 }
 
 func (x *MotifSearch) lead() string {
-	return fmt.Sprintf("%s found in the mutagenesis of %d sequences of the class %s, beside %d others and as many shuffled ones. The sequences are %s.",
-		plural(len(x.significant()), "motif"), len(x.Input.Positives), x.Model.Classes[x.Class], len(x.Input.Negatives), x.Origin)
+	hidden := ""
+	if x.Hidden != nil {
+		hidden = fmt.Sprintf(" Letters %s to %s were hidden from the model.", x.place(x.Hidden.From), x.place(x.Hidden.To))
+	}
+	return fmt.Sprintf("%s found in the mutagenesis of %d sequences of the class %s, beside %d others and as many shuffled ones. The sequences are %s.%s",
+		plural(len(x.significant()), "motif"), len(x.Input.Positives), x.Model.Classes[x.Class], len(x.Input.Negatives), x.Origin, hidden)
 }
 
 func plural(n int, what string) string {

@@ -122,6 +122,29 @@ func TestSample(t *testing.T) {
 	}
 }
 
+func TestHidden(t *testing.T) {
+	for _, c := range []struct {
+		tss, from, to int
+		want          string
+	}{
+		{2, -1, 1, "ANNT"}, {2, -2, -2, "NCGT"}, {-1, 2, 9, "ANNN"}, {-1, 5, 9, "ACGT"},
+	} {
+		x := &MotifSearch{TSS: c.tss, Hidden: &Motif{From: c.from, To: c.to}}
+		seqs := [][]byte{[]byte("ACGT")}
+		old := seqs[0]
+		if x.hide(seqs); string(seqs[0]) != c.want || string(old) != "ACGT" {
+			t.Errorf("%+v: %s, the original is %s", c, seqs[0], old)
+		}
+		track := motif.Track{Sequence: seqs[0], Hypothetical: [][]float64{{1, 0, 0, -1}, {1, 0, 0, -1}, {1, 0, 0, -1}, {1, 0, 0, -1}}}
+		x.forget([]motif.Track{track})
+		for i, h := range track.Hypothetical {
+			if (h[0] == 0) != (c.want[i] == 'N') {
+				t.Errorf("%+v: contributions %v", c, track.Hypothetical)
+			}
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
 	if got, want := spreadOf([]int{-3, -3, -2, 0, 5, 5, 9, 9}), (spread{-2, 5, 9, -3, 2}); got != want {
 		t.Errorf("%+v, want %+v", got, want)

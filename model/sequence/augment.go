@@ -16,11 +16,11 @@ type Augment struct {
 	Mutate float64 `json:"mutate"`
 	// Mask is the probability with which each token becomes [MASK].
 	Mask float64 `json:"mask"`
-	// Span is the length of a stretch of tokens that become [MASK], at a place
-	// where every token is as likely to be hit as another; a part of it may lie
-	// beyond an end. What a model leans on is then missing now and then, and it
-	// has to learn what else there is.
-	Span int `json:"span,omitempty"`
+	// Hide is the length of a stretch of tokens that become unknown (N), at a
+	// place where every token is as likely to be hit as another; a part of it may
+	// lie beyond an end. What a model leans on is then missing now and then, and
+	// it has to learn what else there is.
+	Hide int `json:"hide,omitempty"`
 }
 
 // Apply returns a varied copy of ids.
@@ -32,21 +32,18 @@ func (a Augment) Apply(z Tokenizer, ids []int32, r *rand.Rand) []int32 {
 	if a.Shift > 0 {
 		out = shift(out, r.IntN(2*a.Shift+1)-a.Shift, int32(z.Vocab()-1))
 	}
-	if a.Span > 0 && len(out) > 0 {
-		from := r.IntN(len(out)+a.Span-1) - a.Span + 1
-		for i := max(from, 0); i < min(from+a.Span, len(out)); i++ {
-			out[i] = MaskToken
-		}
-	}
 	for i := range out {
-		if out[i] == MaskToken {
-			continue
-		}
 		if a.Mutate > 0 && r.Float64() < a.Mutate {
 			out[i] = another(z, out[i], r)
 		}
 		if a.Mask > 0 && r.Float64() < a.Mask {
 			out[i] = MaskToken
+		}
+	}
+	if a.Hide > 0 && len(out) > 0 {
+		from := r.IntN(len(out)+a.Hide-1) - a.Hide + 1
+		for i := max(from, 0); i < min(from+a.Hide, len(out)); i++ {
+			out[i] = int32(z.Vocab() - 1)
 		}
 	}
 	return out

@@ -51,17 +51,18 @@ func TestShift(t *testing.T) {
 	}
 }
 
-// TestSpan masks one stretch, and every token as often as another.
-func TestSpan(t *testing.T) {
+// TestHide hides one stretch, and every token as often as another.
+func TestHide(t *testing.T) {
 	z, r := Tokenizer{K: 1}, source()
 	ids := z.Encode([]byte("ACGTACGTAC"))
 	const draws, span = 12000, 3
 	hit := make([]int, len(ids))
+	unknown := z.Encode([]byte("N"))[0]
 	for range draws {
-		out := Augment{Span: span, Mutate: 0.5}.Apply(z, ids, r)
+		out := Augment{Hide: span, Mutate: 0.5}.Apply(z, ids, r)
 		first, last, n := -1, -1, 0
 		for i, id := range out {
-			if id == MaskToken {
+			if id == unknown {
 				if first < 0 {
 					first = i
 				}
@@ -71,16 +72,16 @@ func TestSpan(t *testing.T) {
 			}
 		}
 		if n < 1 || n > span || last-first+1 != n || n < span && first > 0 && last < len(ids)-1 {
-			t.Fatalf("masked %d to %d, %d tokens: %v", first, last, n, out)
+			t.Fatalf("hidden %d to %d, %d tokens: %v", first, last, n, out)
 		}
 	}
 	for i, n := range hit {
 		want := float64(draws) * span / float64(len(ids)+span-1)
 		if math.Abs(float64(n)-want) > 5*math.Sqrt(want) {
-			t.Errorf("token %d masked %d times, want about %.0f", i, n, want)
+			t.Errorf("token %d hidden %d times, want about %.0f", i, n, want)
 		}
 	}
-	if out := (Augment{Span: 5}).Apply(z, nil, r); len(out) != 0 {
+	if out := (Augment{Hide: 5}).Apply(z, nil, r); len(out) != 0 {
 		t.Errorf("of nothing: %v", out)
 	}
 }
