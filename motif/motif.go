@@ -3,7 +3,8 @@
 //
 // Into it flow [Track]s, the contributions of the letters of one sequence each,
 // as in-silico mutagenesis gives them: of positives, of negatives, and of
-// positives whose letters were shuffled ([Shuffle]). Out of it flow [Motif]s
+// positives with their letters shuffled (data.ShuffleDinucleotides). Out of it
+// flow [Motif]s
 // with their occurrences, matrices and counts. It is TF-MoDISco (Shrikumar et
 // al. 2018, arXiv 1811.00416) in small:
 //

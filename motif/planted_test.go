@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"heed/data"
 	"heed/explain"
 )
 
@@ -103,7 +104,7 @@ func explained(t testing.TB, seqs [][]byte, score func([]byte) float64) []Track 
 func shuffled(seqs [][]byte) [][]byte {
 	out := make([][]byte, len(seqs))
 	for i, s := range seqs {
-		out[i] = Shuffle(s, rand.New(rand.NewPCG(3, uint64(i))))
+		out[i] = data.ShuffleDinucleotides(s, rand.New(rand.NewPCG(3, uint64(i))))
 	}
 	return out
 }

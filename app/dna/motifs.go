@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"heed/data"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/motif"
@@ -97,7 +98,7 @@ func (x *MotifSearch) explain(ctx context.Context, d *Dataset, positives, negati
 		seqs = append(seqs, d.Seqs[i])
 	}
 	for _, i := range positives {
-		seqs = append(seqs, motif.Shuffle(d.Seqs[i], rand.New(rand.NewPCG(hashSequence(d.Seqs[i], x.Seed), streamShuffle))))
+		seqs = append(seqs, data.ShuffleDinucleotides(d.Seqs[i], rand.New(rand.NewPCG(hashSequence(d.Seqs[i], x.Seed), streamShuffle))))
 	}
 	x.hide(seqs)
 	tracks, scores, err := x.Model.tracks(ctx, seqs, x.Class, cores, progress)

@@ -195,7 +195,7 @@ func (x *MotifSearch) table() report.Table {
 	for _, m := range x.Result.Motifs {
 		s := spreadOf(x.places(m, motif.Positive))
 		t.Rows = append(t.Rows, report.TableRow{Highlight: m.E <= motif.Significant, Cells: []string{
-			m.Name, m.Consensus(), fmt.Sprint(m.Found[motif.Positive]), percent(share(m, motif.Positive)), percent(share(m, motif.Negative)), percent(share(m, motif.Shuffled)),
+			m.Name, m.Consensus(), fmt.Sprint(m.Found[motif.Positive]), shareText(share(m, motif.Positive)), shareText(share(m, motif.Negative)), shareText(share(m, motif.Shuffled)),
 			ratio(enrichment(m, motif.Negative)), fmt.Sprintf("%.1e", m.E), fmt.Sprintf("%.2f", m.Mean),
 			fmt.Sprintf("%s (%s to %s)", x.place(s.most), x.place(s.low), x.place(s.high)),
 		}})
@@ -203,7 +203,7 @@ func (x *MotifSearch) table() report.Table {
 	return t
 }
 
-func percent(share float64) string {
+func shareText(share float64) string {
 	if math.IsNaN(share) {
 		return "-"
 	}
@@ -254,7 +254,7 @@ func (x *MotifSearch) searchTable() report.Table {
 	}{{"for the class", x.Result.For}, {"against it", x.Result.Against}} {
 		cells := []string{s.name, "none", "-"}
 		if !math.IsInf(s.search.Threshold, 1) {
-			cells = []string{s.name, fmt.Sprintf("%.2f", s.search.Threshold), percent(s.search.FDR)}
+			cells = []string{s.name, fmt.Sprintf("%.2f", s.search.Threshold), shareText(s.search.FDR)}
 		}
 		for g := range s.search.Seqlets {
 			cells = append(cells, fmt.Sprintf("%d (%d)", s.search.Seqlets[g], s.search.InMotifs[g]))
