@@ -167,6 +167,28 @@ func TestSimilar(t *testing.T) {
 	}
 }
 
+func TestMerge(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 9))
+	profile := func() []float64 {
+		p := make([]float64, 4*16)
+		for i := 16; i < 48; i++ {
+			p[i] = r.NormFloat64()
+		}
+		return p
+	}
+	a, b := profile(), profile()
+	moved := slices.Concat(a[8:], make([]float64, 8)) // by two letters
+	turned := slices.Concat(reverseComplement(rows(a))...)
+	f := finder{o: Options{}.complete()}
+	if got := f.merge([][]float64{a, b, moved, turned}); len(got) != 3 || !slices.Equal(got[0], a) || !slices.Equal(got[1], b) || !slices.Equal(got[2], turned) {
+		t.Errorf("one strand: %d profiles, want a, b and the other strand of a", len(got))
+	}
+	f.o.Strands = true
+	if got := f.merge([][]float64{a, b, moved, turned}); len(got) != 2 {
+		t.Errorf("both strands: %d profiles, want 2", len(got))
+	}
+}
+
 // TestRankSum compares with the exact probability over all ways to divide the
 // values, and with worked cases.
 func TestRankSum(t *testing.T) {

@@ -1,6 +1,7 @@
 package motif
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -234,6 +235,34 @@ func TestStrands(t *testing.T) {
 	match := Correlate(m.Probabilities(res.Background), signal.probabilities(), true)
 	if match.R < 0.9 || !match.Reverse {
 		t.Errorf("match %+v, want .9 on the other strand, where most are", match)
+	}
+	// The counts are those of the letters at the seqlets, read on their strand.
+	counts := matrix(len(m.Counts))
+	for _, q := range m.Seqlets {
+		if q.Group != Positive {
+			continue
+		}
+		letters := bytes.Repeat([]byte("N"), len(counts))
+		for j := range letters {
+			if i := q.Start + j; i >= 0 && i < 60 {
+				letters[j] = seqs[q.Track][i]
+			}
+		}
+		for j := range letters {
+			c := letters[j]
+			if q.Reverse {
+				c = letters[len(letters)-1-j]
+			}
+			switch k := code(c); {
+			case k >= 0 && q.Reverse:
+				counts[j][3-k]++
+			case k >= 0:
+				counts[j][k]++
+			}
+		}
+	}
+	if !reflect.DeepEqual(counts, m.Counts) {
+		t.Errorf("counts %v, want %v", m.Counts, counts)
 	}
 	for _, q := range m.Seqlets {
 		if q.Group != Positive || q.Similarity < 0.8 {
