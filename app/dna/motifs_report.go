@@ -103,7 +103,7 @@ func (x *MotifSearch) logo(m *motif.Motif) (*plot.Figure, error) {
 
 // contributionLogo shows what the letters of a motif contribute.
 func contributionLogo(m *motif.Motif) (*plot.Figure, error) {
-	return plot.Logo{Title: fmt.Sprintf("%s, %d occurrences: contributions", m.Name, m.Found[motif.Positive]), Letters: motif.Letters, Heights: m.Contribution[m.From:m.To], YLabel: "mean contribution (nats)"}.Figure()
+	return plot.Logo{Title: fmt.Sprintf("%s, %d occurrences: contributions", m.Name, m.Found[motif.Positive]), Letters: motif.Letters, Heights: m.Contribution[m.From:m.To], YLabel: "contribution (nats)"}.Figure()
 }
 
 // placesFigure shows where the occurrences of a motif begin, in positives and in
@@ -184,10 +184,10 @@ func (x *MotifSearch) sections() ([]report.Section, error) {
 func (x *MotifSearch) table() report.Table {
 	t := report.Table{
 		Caption: "Motifs of " + x.Model.Classes[x.Class],
-		Columns: []report.Column{{Name: "motif"}, {Name: "letters"}, {Name: "occurrences", Numeric: true}, {Name: "positives", Numeric: true}, {Name: "negatives", Numeric: true}, {Name: "shuffled", Numeric: true},
-			{Name: "enrichment", Numeric: true}, {Name: "E", Numeric: true}, {Name: "nats", Numeric: true}, {Name: "begins at", Numeric: true}},
+		Columns: []report.Column{{Name: "motif"}, {Name: "letters"}, {Name: "sites", Numeric: true}, {Name: "positives", Numeric: true}, {Name: "negatives", Numeric: true}, {Name: "shuffled", Numeric: true},
+			{Name: "enriched", Numeric: true}, {Name: "E", Numeric: true}, {Name: "nats", Numeric: true}, {Name: "begins at", Numeric: true}},
 		Notes: []string{
-			"Letters: the most frequent of each column, in small letters where it has less than half. Positives, negatives, shuffled: share of the sequences with one occurrence or more, by the same threshold. Enrichment: positives over negatives.",
+			"Letters: the most frequent of each column, in small letters where it has less than half. Sites: occurrences in positives. Positives, negatives, shuffled: share of the sequences with one occurrence or more, by the same threshold. Enriched: positives over negatives.",
 			fmt.Sprintf("E: probability of so much stronger occurrences in positives than in shuffled sequences, anywhere or at the most frequent place, times the number of tests (rank sums of the strongest occurrence of each sequence); above %.2f the motif does not count as found and has no logo. Nats: mean contribution of an occurrence. Begins at: most frequent place, with the quartiles.", motif.Significant),
 			"\"Against\" motifs are those whose letters lower the log-odds of the class in its own sequences.",
 		},
