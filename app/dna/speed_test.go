@@ -32,8 +32,12 @@ func letters(n int, seed uint64) []byte {
 // BenchmarkMutagenesis scores all 753 mutants of 251 letters.
 func BenchmarkMutagenesis(b *testing.B) {
 	f, seq := standard(251), letters(251, 1)
+	ms, err := pickMethods(keyMutagenesis)
+	if err != nil {
+		b.Fatal(err)
+	}
 	for b.Loop() {
-		if _, err := f.Explain(context.Background(), "x", seq, 1, explaining(b, 0)); err != nil {
+		if _, err := f.Explain(context.Background(), "x", seq, 1, Explaining{Methods: ms}); err != nil {
 			b.Fatal(err)
 		}
 	}
