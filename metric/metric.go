@@ -4,7 +4,8 @@
 //
 // In flow plain slices, one element for each example: scores and labels for
 // two classes (NewBinary), true and predicted class numbers for several
-// (NewConfusionMatrix), two series for a correlation (Pearson, Spearman). Out
+// (NewConfusionMatrix), two series for a correlation (Pearson, Spearman), scores
+// of pairs of positions and what a structure says of them (RankContacts). Out
 // flow numbers, curve points and intervals (Bootstrap, Wilson). The package
 // knows no model, no file and no figure.
 //
