@@ -1,7 +1,7 @@
 // Package plot draws the figures of a report from plain numbers.
 //
 // In flow structs of slices (Training, ROC, PR, Reliability, Confusion, Bars,
-// Track, Histogram, Logo), each of which says what its fields mean and in which
+// Track, Histogram, Logo, ContactMap), each of which says what its fields mean and in which
 // unit; their Figure method checks them and lays the figure out. Out flow a
 // Figure, which renders to SVG or PNG, and for matrices too large for vectors
 // HeatmapPNG. The package reads no file and computes no statistic.
