@@ -48,12 +48,12 @@ func (m *Factored) Visit(prefix string, f nn.Visitor) {
 // A FactoredConfig says how FitFactored fits. The zero value of a field means its
 // default.
 type FactoredConfig struct {
-	Heads  int     // 0 means 128
+	Heads  int     // 0 means 256
 	Width  int     // d; 0 means 32
-	Lambda float64 // strength of regularisation; 0 means 0.001
+	Lambda float64 // strength of regularisation; 0 means 0.01
 	Rate   float64 // of AdamW, constant; 0 means 0.005
 	Batch  int     // sequences in a step; 0 means 128
-	Steps  int     // 0 means 1000
+	Steps  int     // 0 means 800
 	Seed   uint64
 	Cores  int // 0 means all. Results do not depend on it
 	// Tell, if not nil, is called after each step.
@@ -66,13 +66,13 @@ func (c *FactoredConfig) Validate() error {
 	for _, x := range []struct {
 		field *int
 		value int
-	}{{&c.Heads, 128}, {&c.Width, 32}, {&c.Batch, 128}, {&c.Steps, 1000}, {&c.Cores, par.Cores()}} {
+	}{{&c.Heads, 256}, {&c.Width, 32}, {&c.Batch, 128}, {&c.Steps, 800}, {&c.Cores, par.Cores()}} {
 		if *x.field == 0 {
 			*x.field = x.value
 		}
 	}
 	if c.Lambda == 0 {
-		c.Lambda = 0.001
+		c.Lambda = 0.01
 	}
 	if c.Rate == 0 {
 		c.Rate = 0.005
@@ -92,6 +92,16 @@ func (c *FactoredConfig) Validate() error {
 		return fmt.Errorf("steps %d: want 1 or more", c.Steps)
 	}
 	return nil
+}
+
+// FactoredMemory returns how many bytes FitFactored holds for a family of l columns,
+// to within some rows: queries and keys with gradients and two moments, and for each
+// leaf of the gradient its sums and the weights of 4 target columns.
+func FactoredMemory(l int, c FactoredConfig) int64 {
+	vectors := 2 * int64(l) * int64(c.Heads) * int64(c.Width)
+	values := int64(c.Heads) * pairSize
+	leaf := vectors + 2*values + int64(l)*int64(c.Heads)*(4*targets+1) + int64(l)*pairSize + int64(c.Batch)*Residues
+	return 4 * (4*(vectors+values) + leaves*leaf)
 }
 
 // NewFactored returns a model with queries, keys and values drawn from r, or

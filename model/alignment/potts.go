@@ -71,6 +71,15 @@ func FitPotts(ctx context.Context, f *Family, c PottsConfig) (*Potts, error) {
 	return p, nil
 }
 
+// PottsMemory returns how many bytes FitPotts and Scores hold for a family of n
+// sequences and l columns, to within some rows: couplings, gradient and moment, and
+// for each core the part of 4 target columns and their logits.
+func PottsMemory(n, l, cores int) int64 {
+	width := int64(l) * States
+	core := (width + int64(n)) * together * States
+	return 4 * (3*width*width + int64(cores)*core)
+}
+
 // newPotts returns couplings of zero and fields that fit the columns by
 // themselves.
 func newPotts(f *Family, lambda float64) *Potts {
