@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/app/dna"
+	"heed/app/protein"
 	"heed/app/study"
 	"heed/format"
 	"heed/internal/kernel"
@@ -104,7 +105,7 @@ func exitCode(err error) int {
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "heed",
-		Short:         "Attention models on DNA, trained and explained on a CPU",
+		Short:         "Attention models on DNA and proteins, trained and explained on a CPU",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noCommand,
@@ -113,7 +114,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), study.Command(version()), versionCommand(), &cobra.Command{
+	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), study.Command(version()), versionCommand(), &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long:  exitCodes,
