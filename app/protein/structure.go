@@ -35,8 +35,7 @@ type Truth struct {
 
 // Validate fills in the defaults and refuses what makes no sense.
 func (c *StructureConfig) Validate() error {
-	given := c.Contacts != ""
-	if !given {
+	if c.Contacts == "" && c.File != "" {
 		c.Contacts = "beta"
 	}
 	if c.Cutoff == 0 {
@@ -47,9 +46,9 @@ func (c *StructureConfig) Validate() error {
 		return usagef("--structure and --distances do not go together")
 	case c.File == "" && c.Chain != "":
 		return usagef("--chain needs --structure")
-	case c.File == "" && given:
+	case c.File == "" && c.Contacts != "":
 		return usagef("--contacts needs --structure")
-	case c.Contacts != "beta" && c.Contacts != "minimum-atom":
+	case c.File != "" && c.Contacts != "beta" && c.Contacts != "minimum-atom":
 		return usagef("--contacts %q: want beta or minimum-atom", c.Contacts)
 	case !(c.Cutoff > 0) || math.IsInf(c.Cutoff, 0):
 		return usagef("--cutoff %v: want a distance in Å", c.Cutoff)
@@ -108,7 +107,7 @@ func (c *StructureConfig) structure(query []byte) (*Truth, error) {
 	if t.Chain, t.Match, err = c.match(s, query); err != nil {
 		return nil, err
 	}
-	d := (*pdb.Distances)(nil)
+	var d *pdb.Distances
 	switch c.Contacts {
 	case "beta":
 		t.Definition = fmt.Sprintf("C-beta atoms (computed where absent) closer than %g Å", c.Cutoff)

@@ -21,10 +21,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"heed": main})
 }
 
-// TestScripts runs the scripts in testdata. They know four commands more than
+// TestScripts runs the scripts in testdata. They know five commands more than
 // testscript does: "code N heed ..." wants an exit code, "planted N FILE [L]"
 // writes a table of N sequences of 20 or L letters, every second with TATAAT at
-// index 7,
+// index 7, "family N FILE" an alignment of N sequences in which pairs of columns
+// go together,
 // "corrupt WHAT FROM TO" damages a model and "binary FILE" writes an image.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":    code,
 			"planted": planted,
+			"family":  family,
 			"corrupt": corrupt,
 			"binary": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01"), 0o666))
@@ -94,6 +96,32 @@ func table(n, length int) []byte {
 		fmt.Fprintf(&b, "%s,%d\n", s, i%2)
 	}
 	return b.Bytes()
+}
+
+// family writes an alignment of 12 columns: 1 and 9, and 3 and 12, go together.
+func family(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: family N FILE")
+	}
+	n := 0
+	if _, err := fmt.Sscan(args[0], &n); err != nil {
+		ts.Fatalf("family: %v", err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	b := bytes.NewBufferString(">query\nACDEACDEEACC\n")
+	for k := 1; k < n; k++ {
+		row := make([]byte, 12)
+		for i := range row {
+			row[i] = "ACDE"[r.IntN(4)]
+		}
+		for _, pair := range [][2]int{{0, 8}, {2, 11}} {
+			if r.IntN(8) > 0 {
+				row[pair[1]] = "ACDE"[3-strings.IndexByte("ACDE", row[pair[0]])]
+			}
+		}
+		fmt.Fprintf(b, ">row%d\n%s\n", k, row)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes(), 0o666))
 }
 
 // corrupt changes a safetensors file: "corrupt WHAT FROM TO".
