@@ -25,20 +25,28 @@ const nearest = 6
 // A Head is what one head of factored attention attends to.
 type Head struct {
 	Index int // from 1
-	// Strength is its share of the sum over heads of |α|²·|V|², the squared norm
-	// of the couplings that each head would make by itself.
+	// Strength is its share of the sum over heads of |α - 1/(L-1)|²·|V|²: the
+	// squared norm of the couplings that it would make by itself, less what an even
+	// attention would.
 	Strength   float64
 	Separation float64 // mean |i-j| over all columns, weighted by attention
-	Attended   int     // ordered pairs with |i-j| ≥ 6 and a weight of Threshold or more
 	Values     []AminoPair
 
-	// The following need a structure.
-	Known     int     // attended pairs of which it says something
+	// Attended is the ordered pairs with |i-j| ≥ 6 and a weight of Threshold or
+	// more; First is the ⌊L/5⌋ pairs i < j with |i-j| ≥ 6 and the largest sum of
+	// both weights, which every head has.
+	Attended, First Sample
+}
+
+// A Sample is some pairs that attention chose. All but Pairs needs a structure.
+type Sample struct {
+	Pairs     int
+	Known     int     // of which the structure says something
 	Contacts  int     // among them
 	Precision float64 // Contacts by Known; NaN if there are none
 	// Null is the precision when the contacts of each separation are dealt out
-	// among the pairs of that separation anew: mean, and 2.5 and 97.5 % limits. A
-	// head that knows only how far apart contacts usually are is no better.
+	// among the pairs of that separation anew: mean, and 2.5 and 97.5 % limits.
+	// Attention that knows only how far apart contacts usually are is no better.
 	Null, Low, High float64
 	P               float64 // of a precision as high, one-sided; NaN without known pairs
 	Found           bool    // at a false discovery rate of 5 % among the heads
@@ -55,31 +63,36 @@ type AminoPair struct {
 // strongest is how many amino-acid pairs a head shows.
 const strongest = 4
 
-// DescribeHeads measures all heads, in their order. t may be nil. Labels are
-// permuted from the seed.
-func DescribeHeads(f *Family, m *alignment.Factored, t *Truth, seed uint64) []Head {
-	heads := make([]Head, m.Heads)
-	attended := make([][][2]int, m.Heads) // positions in the query
-	total := 0.0
+// DescribeHeads measures all heads, in their order, and all pairs that are attended
+// to taken together, once for each head. t may be nil. Labels are permuted from the
+// seed.
+func DescribeHeads(f *Family, m *alignment.Factored, t *Truth, seed uint64) (heads []Head, pooled Sample) {
+	heads = make([]Head, m.Heads)
+	attended, first := make([][]pair, m.Heads), make([][]pair, m.Heads)
+	var all []pair
+	l, total := len(f.Columns), 0.0
 	for h := range heads {
 		x := &heads[h]
 		x.Index = h + 1
-		x.Precision, x.Null, x.Low, x.High, x.P = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 		a := m.Attention(h)
 		squares, distance := 0.0, 0.0
 		for i, p := range f.Columns {
 			for j, q := range f.Columns {
-				w := float64(a[i*len(f.Columns)+j])
-				squares += w * w
+				if i == j {
+					continue
+				}
+				w := float64(a[i*l+j])
+				squares += (w - 1/float64(l-1)) * (w - 1/float64(l-1))
 				far := max(p-q, q-p)
 				distance += w * float64(far)
 				if far >= nearest && w >= Threshold {
-					attended[h] = append(attended[h], [2]int{p, q})
+					attended[h] = append(attended[h], pair{min(p, q), max(p, q)})
 				}
 			}
 		}
-		x.Separation = distance / float64(len(f.Columns))
-		x.Attended = len(attended[h])
+		first[h] = firstPairs(f, a)
+		all = append(all, attended[h]...)
+		x.Separation = distance / float64(l)
 		v := m.Value.Data[h*alignment.Residues*alignment.Residues : (h+1)*alignment.Residues*alignment.Residues]
 		norm := 0.0
 		for _, e := range v {
@@ -89,13 +102,42 @@ func DescribeHeads(f *Family, m *alignment.Factored, t *Truth, seed uint64) []He
 		total += x.Strength
 		x.Values = strongestPairs(v)
 	}
+	sets := append(append(attended, first...), all)
+	samples := permuteLabels(sets, t, len(f.Query), rand.New(rand.NewPCG(seed, 0x68656164))) // "head"
+	discover(samples[:m.Heads])
+	discover(samples[m.Heads : 2*m.Heads])
 	for h := range heads {
 		heads[h].Strength /= total
+		heads[h].Attended, heads[h].First = samples[h], samples[m.Heads+h]
 	}
-	if t != nil {
-		permuteLabels(heads, attended, t, len(f.Query), rand.New(rand.NewPCG(seed, 0x68656164))) // "head"
+	return heads, samples[2*m.Heads]
+}
+
+// A pair is two positions of the query, i < j.
+type pair struct{ i, j int }
+
+// firstPairs returns the pairs that a head attends to most, in both directions
+// together.
+func firstPairs(f *Family, a []float32) []pair {
+	type weighed struct {
+		pair
+		weight float32
 	}
-	return heads
+	var all []weighed
+	l := len(f.Columns)
+	for i, p := range f.Columns {
+		for j := i + 1; j < l; j++ {
+			if q := f.Columns[j]; q-p >= nearest {
+				all = append(all, weighed{pair{p, q}, a[i*l+j] + a[j*l+i]})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b weighed) int { return cmp.Compare(b.weight, a.weight) })
+	var out []pair
+	for _, w := range all[:min(len(all), len(f.Query)/5)] {
+		out = append(out, w.pair)
+	}
+	return out
 }
 
 // strongestPairs returns the entries of a value matrix that are farthest from its
@@ -113,8 +155,16 @@ func strongestPairs(v []float32) []AminoPair {
 	return all[:strongest]
 }
 
-// permuteLabels fills in what needs a structure.
-func permuteLabels(heads []Head, attended [][][2]int, t *Truth, l int, rng *rand.Rand) {
+// permuteLabels compares sets of pairs with the structure, if there is one.
+func permuteLabels(sets [][]pair, t *Truth, l int, rng *rand.Rand) []Sample {
+	out := make([]Sample, len(sets))
+	for k := range out {
+		nan := math.NaN()
+		out[k] = Sample{Pairs: len(sets[k]), Precision: nan, Null: nan, Low: nan, High: nan, P: nan}
+	}
+	if t == nil {
+		return out
+	}
 	// labels[d] has those of the known pairs of separation d; at says which of
 	// them a pair is, or -1.
 	labels := make([][]bool, l)
@@ -129,60 +179,69 @@ func permuteLabels(heads []Head, attended [][][2]int, t *Truth, l int, rng *rand
 		}
 	}
 	type place struct{ separation, at int }
-	places := make([][]place, len(heads))
-	count := func(h int) int {
+	places := make([][]place, len(sets))
+	for k, set := range sets {
+		for _, p := range set {
+			if n := at[p.i*l+p.j]; n >= 0 {
+				places[k] = append(places[k], place{p.j - p.i, n})
+			}
+		}
+	}
+	count := func(k int) int {
 		n := 0
-		for _, p := range places[h] {
+		for _, p := range places[k] {
 			if labels[p.separation][p.at] {
 				n++
 			}
 		}
 		return n
 	}
-	for h := range heads {
-		for _, pair := range attended[h] {
-			i, j := min(pair[0], pair[1]), max(pair[0], pair[1])
-			if k := at[i*l+j]; k >= 0 {
-				places[h] = append(places[h], place{j - i, k})
-			}
-		}
-		x := &heads[h]
-		x.Known, x.Contacts = len(places[h]), count(h)
-		if x.Known > 0 {
-			x.Precision = float64(x.Contacts) / float64(x.Known)
-		}
+	for k := range out {
+		out[k].Known, out[k].Contacts = len(places[k]), count(k)
 	}
-	null := make([][]int, len(heads))
+	null := make([][]int, len(sets))
 	for range permutations {
 		for _, s := range labels {
 			rng.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 		}
-		for h := range heads {
-			null[h] = append(null[h], count(h))
+		for k := range sets {
+			null[k] = append(null[k], count(k))
 		}
 	}
-	var tested []*Head
-	for h := range heads {
-		x := &heads[h]
-		if x.Known == 0 {
-			continue
+	for k := range out {
+		if out[k].Known > 0 {
+			out[k].measure(null[k])
 		}
-		slices.Sort(null[h])
-		sum, high := 0, 0
-		for _, n := range null[h] {
-			sum += n
-			if n >= x.Contacts {
-				high++
-			}
-		}
-		known := float64(x.Known)
-		x.Null = float64(sum) / permutations / known
-		x.Low, x.High = float64(null[h][permutations/40])/known, float64(null[h][permutations-1-permutations/40])/known
-		x.P = float64(1+high) / (1 + permutations)
-		tested = append(tested, x)
 	}
-	// Benjamini & Hochberg (1995).
-	slices.SortStableFunc(tested, func(a, b *Head) int { return cmp.Compare(a.P, b.P) })
+	return out
+}
+
+// measure fills in what follows from the counts of the permutations.
+func (s *Sample) measure(null []int) {
+	slices.Sort(null)
+	sum, high := 0, 0
+	for _, n := range null {
+		sum += n
+		if n >= s.Contacts {
+			high++
+		}
+	}
+	known, b := float64(s.Known), len(null)
+	s.Precision = float64(s.Contacts) / known
+	s.Null = float64(sum) / float64(b) / known
+	s.Low, s.High = float64(null[b/40])/known, float64(null[b-1-b/40])/known
+	s.P = float64(1+high) / float64(1+b)
+}
+
+// discover marks the samples that are found (Benjamini & Hochberg 1995).
+func discover(samples []Sample) {
+	var tested []*Sample
+	for k := range samples {
+		if samples[k].Known > 0 {
+			tested = append(tested, &samples[k])
+		}
+	}
+	slices.SortStableFunc(tested, func(a, b *Sample) int { return cmp.Compare(a.P, b.P) })
 	for k := len(tested) - 1; k >= 0; k-- {
 		if tested[k].P <= 0.05*float64(k+1)/float64(len(tested)) {
 			for _, x := range tested[:k+1] {

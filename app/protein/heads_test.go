@@ -45,20 +45,26 @@ func TestDescribeHeads(t *testing.T) {
 			want++
 		}
 	}
-	heads := DescribeHeads(f, m, truth, 1)
-	if h := heads[0]; h.Attended != pairs || h.Known != pairs || h.Precision != 1 || !h.Found || h.P > 0.01 || !(h.Null < 0.5) || h.High >= 1 || h.Low > h.Null || h.Values[0] != (AminoPair{'C', 'C', 2 - 2./400}) {
+	heads, pooled := DescribeHeads(f, m, truth, 1)
+	if h := heads[0].Attended; h.Pairs != pairs || h.Known != pairs || h.Precision != 1 || !h.Found || h.P > 0.01 || !(h.Null < 0.5) || h.High >= 1 || h.Low > h.Null {
 		t.Errorf("head of contacts: %+v, want %d pairs", h, pairs)
 	}
-	if h := heads[1]; h.Contacts != want || h.Attended != l || h.Found || h.Low > h.Precision || h.High < h.Precision {
+	if h := heads[0].First; h.Pairs != l/5 || h.Precision != 1 || !h.Found {
+		t.Errorf("first pairs of the head of contacts: %+v", h)
+	}
+	if h := heads[1].Attended; h.Contacts != want || h.Pairs != l || h.Found || h.Low > h.Precision || h.High < h.Precision {
 		t.Errorf("head of neighbours: %+v, want %d contacts", h, want)
 	}
-	if h := heads[2]; h.Attended != 0 || h.Known != 0 || !math.IsNaN(h.Precision) || !math.IsNaN(h.P) || h.Found || h.Strength != 0 {
+	if h := heads[2].Attended; h.Pairs != 0 || h.Known != 0 || !math.IsNaN(h.Precision) || !math.IsNaN(h.P) || h.Found || heads[2].Strength != 0 {
 		t.Errorf("head of nothing: %+v", h)
 	}
+	if pooled.Pairs != pairs+l || pooled.Contacts != pairs+want {
+		t.Errorf("pooled: %+v", pooled)
+	}
 	// Columns 10 and 30 would be partners of themselves, and attend to all.
-	sharp := 4 * (38 + 2./39)
-	if s := heads[0].Strength; math.Abs(s-sharp/(sharp+0.25*l)) > 1e-3 || byStrength(heads)[0].Index != 1 {
-		t.Errorf("strength %v", s)
+	sharp := 4 * (38 * (1 - 1./39))
+	if s := heads[0].Strength; math.Abs(s-sharp/(sharp+0.25*l*(1-1./39))) > 1e-3 || byStrength(heads)[0].Index != 1 || heads[0].Values[0] != (AminoPair{'C', 'C', 2 - 2./400}) {
+		t.Errorf("strength %v, values %v", s, heads[0].Values)
 	}
 	var b bytes.Buffer
 	if err := WriteHeads(&b, heads); err != nil || strings.Count(b.String(), "\n") != 4 || !strings.Contains(b.String(), "C→C +2.00") {
@@ -66,10 +72,12 @@ func TestDescribeHeads(t *testing.T) {
 	}
 	// Unknown pairs are no pairs.
 	truth.Touch = make([]metric.Touch, l*l)
-	if h := DescribeHeads(f, m, truth, 1)[0]; h.Known != 0 || h.Attended != pairs || !math.IsNaN(h.Precision) {
+	heads, _ = DescribeHeads(f, m, truth, 1)
+	if h := heads[0].Attended; h.Known != 0 || h.Pairs != pairs || !math.IsNaN(h.Precision) {
 		t.Errorf("nothing known: %+v", h)
 	}
-	if h := DescribeHeads(f, m, nil, 1)[0]; h.Attended != pairs || !math.IsNaN(h.P) {
+	heads, _ = DescribeHeads(f, m, nil, 1)
+	if h := heads[0].Attended; h.Pairs != pairs || !math.IsNaN(h.P) {
 		t.Errorf("no structure: %+v", h)
 	}
 }

@@ -28,6 +28,7 @@ type Outcome struct {
 	Fit        *Fit
 	Comparison *Comparison // nil without a structure
 	Heads      []Head      // none without factored attention
+	Pooled     Sample      // pairs attended to by all heads
 	Plan       Plan
 }
 
@@ -63,7 +64,7 @@ func (o *Outcome) Run(ctx context.Context, see func(model string, step, steps in
 		}
 	}
 	if o.Fit.Factored != nil {
-		o.Heads = DescribeHeads(o.Family, o.Fit.Factored, o.Truth, o.Job.Seed)
+		o.Heads, o.Pooled = DescribeHeads(o.Family, o.Fit.Factored, o.Truth, o.Job.Seed)
 	}
 	return ctx.Err()
 }

@@ -15,34 +15,29 @@ const (
 func (o *Outcome) headBlocks() []report.Block {
 	heads := byStrength(o.Heads)
 	blocks := []report.Block{report.Text(fmt.Sprintf("The couplings of factored attention are a sum over %d heads: where a head attends, by the columns alone, times what it wants there, a matrix over amino acids. The attention therefore is the model here and not a by-product, but a head is one term of a sum, and terms may cancel.", len(heads)))}
+	first := len(o.Family.Query) / 5
 	table := report.Table{Caption: "What each head attends to",
-		Columns: []report.Column{{Name: "head"}, {Name: "strength", Numeric: true}, {Name: "mean separation", Numeric: true}, {Name: "pairs attended", Numeric: true}},
+		Columns: []report.Column{{Name: "head"}, {Name: "strength", Numeric: true}, {Name: "mean separation", Numeric: true}},
 		Notes: []string{
-			"Strength: share of the sum over heads of |α|²·|V|². Mean separation: of |i-j|, weighted by attention.",
-			fmt.Sprintf("Pairs attended: ordered pairs at a separation of %d or more with a weight of %g or more (protocol of BERTology meets biology).", nearest, Threshold),
+			"Strength: share of the sum over heads of |α - 1/(L-1)|²·|V|², so that even attention has none. Mean separation: of |i-j|, weighted by attention.",
 			"Amino acids: the entries of the value matrix farthest from its mean, in nats, from the attended column to the predicted one; the sign of a head by itself is as meaningful as its partners allow.",
 			fmt.Sprintf("The %d strongest of %d heads; all are in heads.tsv.", min(shownHeads, len(heads)), len(heads)),
 		}}
 	if o.Truth != nil {
-		table.Columns = append(table.Columns, report.Column{Name: "contacts among them", Numeric: true}, report.Column{Name: "by chance at these separations", Numeric: true}, report.Column{Name: "p", Numeric: true})
-		table.Notes = append(table.Notes, fmt.Sprintf("By chance: mean and 95 %% range of %d permutations of the contacts among the pairs of each separation, so that a head gets no credit for attending near by. p is one-sided; * marks heads that pass a false discovery rate of 5 %% over all heads.", permutations))
+		table.Columns = append(table.Columns, report.Column{Name: fmt.Sprintf("contacts, first %d pairs", first), Numeric: true}, report.Column{Name: "by chance", Numeric: true}, report.Column{Name: "p", Numeric: true})
+		table.Notes = append(table.Notes,
+			fmt.Sprintf("Contacts among the first ⌊L/5⌋ pairs: those at a separation of %d or more with the largest attention in both directions together. By chance: mean and 95 %% range of %d permutations of the contacts among the pairs of each separation, so that a head gets no credit for attending near by. p is one-sided; * marks heads that pass a false discovery rate of 5 %% over all heads.", nearest, permutations))
 		blocks = append(blocks, o.foundText())
 	}
-	table.Columns = append(table.Columns, report.Column{Name: "amino acids"})
+	table.Columns = append(table.Columns, report.Column{Name: fmt.Sprintf("weights of %g and more", Threshold), Numeric: true}, report.Column{Name: "amino acids"})
 	for _, x := range heads[:min(shownHeads, len(heads))] {
-		cells := []string{fmt.Sprintf("%d", x.Index), fmt.Sprintf("%.4f", x.Strength), fmt.Sprintf("%.1f", x.Separation), fmt.Sprint(x.Attended)}
+		cells := []string{fmt.Sprintf("%d", x.Index), fmt.Sprintf("%.4f", x.Strength), fmt.Sprintf("%.1f", x.Separation)}
+		over := fmt.Sprint(x.Attended.Pairs)
 		if o.Truth != nil {
-			if x.Known == 0 {
-				cells = append(cells, "-", "-", "-")
-			} else {
-				mark := ""
-				if x.Found {
-					mark = " *"
-				}
-				cells = append(cells, fmt.Sprintf("%s (%d of %d)", decimal(x.Precision), x.Contacts, x.Known), fmt.Sprintf("%s (%s to %s)", decimal(x.Null), decimal(x.Low), decimal(x.High)), decimal(x.P)+mark)
-			}
+			cells = append(cells, x.First.cells()...)
+			over = fmt.Sprintf("%d, %d contacts", x.Attended.Pairs, x.Attended.Contacts)
 		}
-		table.Rows = append(table.Rows, report.TableRow{Cells: append(cells, x.values()), Highlight: x.Found})
+		table.Rows = append(table.Rows, report.TableRow{Cells: append(cells, over, x.values()), Highlight: x.First.Found})
 	}
 	blocks = append(blocks, table)
 	if len(o.Family.Columns) <= report.MaxTokens {
@@ -51,22 +46,35 @@ func (o *Outcome) headBlocks() []report.Block {
 	return append(blocks, report.Notice{Text: report.AttentionCaveat})
 }
 
+// cells writes precision, chance and p.
+func (s *Sample) cells() []string {
+	if s.Known == 0 {
+		return []string{"-", "-", "-"}
+	}
+	mark := ""
+	if s.Found {
+		mark = " *"
+	}
+	return []string{fmt.Sprintf("%s (%d of %d)", decimal(s.Precision), s.Contacts, s.Known),
+		fmt.Sprintf("%s (%s to %s)", decimal(s.Null), decimal(s.Low), decimal(s.High)), decimal(s.P) + mark}
+}
+
 // foundText says how many heads attend to contacts more than by chance.
 func (o *Outcome) foundText() report.Block {
-	tested, found, known, contacts := 0, 0, 0, 0
+	found, over := 0, 0
 	for _, x := range o.Heads {
-		if x.Known > 0 {
-			tested++
-		}
-		if x.Found {
+		if x.First.Found {
 			found++
 		}
-		known, contacts = known+x.Known, contacts+x.Contacts
+		if x.Attended.Pairs > 0 {
+			over++
+		}
 	}
-	all := o.Comparison.Row("factored", "all")
-	text := fmt.Sprintf("%d of %d heads attend to a pair of known distance with a weight of %g or more; %d of them to contacts more often than chance at the same separations (false discovery rate 5 %%).", tested, len(o.Heads), Threshold, found)
-	if known > 0 {
-		text += fmt.Sprintf(" Of all pairs attended, counted once for each head, %s are contacts (%d of %d); of all pairs, %s.", decimal(float64(contacts)/float64(known)), contacts, known, decimal(all.Background))
+	text := fmt.Sprintf("The pairs that a head attends to most are contacts more often than chance at the same separations in %d of %d heads (false discovery rate 5 %%).", found, len(o.Heads))
+	text += fmt.Sprintf("\n\nProtocol of BERTology meets biology: ordered pairs at a separation of %d or more with a weight of %g or more, counted once for each head. %d heads have such pairs, %d together.", nearest, Threshold, over, o.Pooled.Pairs)
+	if p := o.Pooled; p.Known > 0 {
+		text += fmt.Sprintf(" %s of those of known distance are contacts (%d of %d); by chance at their separations %s (%s to %s), of all pairs %s.",
+			decimal(p.Precision), p.Contacts, p.Known, decimal(p.Null), decimal(p.Low), decimal(p.High), decimal(o.Comparison.Row("factored", "all").Background))
 	}
 	return report.Text(text)
 }

@@ -21,6 +21,7 @@ type Summary struct {
 	Precisions  []PrecisionSummary  `json:"precisions,omitempty"`
 	Differences []DifferenceSummary `json:"differences,omitempty"`
 	Heads       []HeadSummary       `json:"heads,omitempty"`
+	Pooled      *SampleSummary      `json:"attended_by_all_heads,omitempty"`
 	Top         []PairSummary       `json:"top"` // the first L pairs at a separation of 6 or more
 }
 
@@ -63,18 +64,28 @@ type DifferenceSummary struct {
 
 // HeadSummary is one head.
 type HeadSummary struct {
-	Head       int      `json:"head"`
-	Strength   float64  `json:"strength"`
-	Separation float64  `json:"separation"`
-	Attended   int      `json:"attended"`
-	Known      int      `json:"known"`
-	Contacts   int      `json:"contacts"`
-	Precision  *float64 `json:"precision"`
-	Null       *float64 `json:"null"`
-	NullLow    *float64 `json:"null_low"`
-	NullHigh   *float64 `json:"null_high"`
-	P          *float64 `json:"p"`
-	Found      bool     `json:"fdr_5_percent"`
+	Head       int           `json:"head"`
+	Strength   float64       `json:"strength"`
+	Separation float64       `json:"separation"`
+	First      SampleSummary `json:"first"`
+	Attended   SampleSummary `json:"attended"`
+}
+
+// SampleSummary is some pairs that attention chose.
+type SampleSummary struct {
+	Pairs     int      `json:"pairs"`
+	Known     int      `json:"known"`
+	Contacts  int      `json:"contacts"`
+	Precision *float64 `json:"precision"`
+	Null      *float64 `json:"null"`
+	NullLow   *float64 `json:"null_low"`
+	NullHigh  *float64 `json:"null_high"`
+	P         *float64 `json:"p"`
+	Found     bool     `json:"fdr_5_percent"`
+}
+
+func (s *Sample) summary() SampleSummary {
+	return SampleSummary{s.Pairs, s.Known, s.Contacts, number(s.Precision), number(s.Null), number(s.Low), number(s.High), number(s.P), s.Found}
 }
 
 // PairSummary is one pair, from 1.
@@ -112,8 +123,11 @@ func (o *Outcome) Summary() *Summary {
 		}
 	}
 	for _, x := range o.Heads {
-		s.Heads = append(s.Heads, HeadSummary{x.Index, x.Strength, x.Separation, x.Attended, x.Known, x.Contacts,
-			number(x.Precision), number(x.Null), number(x.Low), number(x.High), number(x.P), x.Found})
+		s.Heads = append(s.Heads, HeadSummary{x.Index, x.Strength, x.Separation, x.First.summary(), x.Attended.summary()})
+	}
+	if o.Heads != nil {
+		pooled := o.Pooled.summary()
+		s.Pooled = &pooled
 	}
 	top := o.Fit.Pairs(f, nearest)
 	for _, p := range top[:min(len(top), len(f.Query))] {

@@ -110,13 +110,25 @@ func WriteRR(w io.Writer, f *Family, x *Fit, m *Scores) error {
 	return rr.Write(w, &p)
 }
 
-// WriteHeads writes the table of heads.
+// WriteHeads writes the table of heads: columns that begin with first_ are about the
+// pairs that a head attends to most, those with attended_ about pairs above the
+// threshold.
 func WriteHeads(w io.Writer, heads []Head) error {
 	b := bufio.NewWriter(w)
-	b.WriteString("head\tstrength\tseparation\tattended\tknown\tcontacts\tprecision\tnull\tnull_low\tnull_high\tp\tfdr_5_percent\tvalues\n")
+	b.WriteString("head\tstrength\tseparation")
+	for _, s := range []string{"first", "attended"} {
+		for _, c := range []string{"pairs", "known", "contacts", "precision", "null", "null_low", "null_high", "p", "fdr_5_percent"} {
+			fmt.Fprintf(b, "\t%s_%s", s, c)
+		}
+	}
+	b.WriteString("\tvalues\n")
 	for _, x := range heads {
-		fmt.Fprintf(b, "%d\t%.5f\t%.2f\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%t\t%s\n", x.Index, x.Strength, x.Separation, x.Attended, x.Known, x.Contacts,
-			decimal(x.Precision), decimal(x.Null), decimal(x.Low), decimal(x.High), decimal(x.P), x.Found, x.values())
+		fmt.Fprintf(b, "%d\t%.5f\t%.2f", x.Index, x.Strength, x.Separation)
+		for _, s := range []Sample{x.First, x.Attended} {
+			fmt.Fprintf(b, "\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%t", s.Pairs, s.Known, s.Contacts,
+				decimal(s.Precision), decimal(s.Null), decimal(s.Low), decimal(s.High), decimal(s.P), s.Found)
+		}
+		fmt.Fprintf(b, "\t%s\n", x.values())
 	}
 	return b.Flush()
 }
