@@ -78,9 +78,9 @@ func (o *Outcome) contactBlocks() ([]report.Block, error) {
 	}
 	blocks = append(blocks, heat)
 	table := report.Table{Caption: "The first pairs", Columns: []report.Column{{Name: "pair"}, {Name: "residues"}, {Name: "separation", Numeric: true}},
-		Notes: []string{fmt.Sprintf("Pairs at a separation of %d or more, by the corrected score of %s. All are in contacts.tsv.", nearest, o.Fit.models()[0].Method)}}
+		Notes: []string{fmt.Sprintf("Pairs at a separation of %d or more, by the corrected score of %s. All are in contacts.tsv, with raw scores too.", nearest, o.Fit.models()[0].Method)}}
 	for _, m := range o.Fit.models() {
-		table.Columns = append(table.Columns, report.Column{Name: m.Method + ", raw", Numeric: true}, report.Column{Name: m.Method + ", corrected", Numeric: true})
+		table.Columns = append(table.Columns, report.Column{Name: m.Method, Numeric: true})
 	}
 	if o.Truth != nil {
 		table.Columns = append(table.Columns, report.Column{Name: "distance (Å)", Numeric: true}, report.Column{Name: "contact"})
@@ -88,8 +88,8 @@ func (o *Outcome) contactBlocks() ([]report.Block, error) {
 	top := o.Fit.Pairs(o.Family, nearest)
 	for _, p := range top[:min(25, len(top))] {
 		cells := []string{fmt.Sprintf("%d %d", p.I+1, p.J+1), fmt.Sprintf("%c %c", o.Family.Query[p.I], o.Family.Query[p.J]), fmt.Sprint(p.J - p.I)}
-		for k := range p.Raw {
-			cells = append(cells, decimal(p.Raw[k]), decimal(p.APC[k]))
+		for k := range p.APC {
+			cells = append(cells, decimal(p.APC[k]))
 		}
 		if o.Truth != nil {
 			distance := "-"
@@ -181,30 +181,33 @@ func (o *Outcome) scoreMap(m *Scores) (report.Figure, error) {
 }
 
 func (o *Outcome) precisionBlocks() []report.Block {
-	table := report.Table{Caption: "Precision of the first pairs", Columns: []report.Column{{Name: "range"}, {Name: "method"}, {Name: "P@L", Numeric: true}, {Name: "P@L/2", Numeric: true}, {Name: "P@L/5", Numeric: true}, {Name: "random order", Numeric: true}, {Name: "pairs", Numeric: true}, {Name: "contacts", Numeric: true}, {Name: "unknown", Numeric: true}},
+	table := report.Table{Caption: "Precision of the first pairs", Columns: []report.Column{{Name: "range"}, {Name: "method"}, {Name: "P@L", Numeric: true}, {Name: "P@L/2", Numeric: true}, {Name: "P@L/5", Numeric: true}},
 		Notes: []string{
 			"Contact: " + o.Truth.Definition + ".",
 			fmt.Sprintf("P@L/k: contacts among the first ⌊L/k⌋ pairs of the range, by ⌊L/k⌋, L = %d positions. Ranges of |i-j|: short 6 to 11, medium 12 to 23, long 24 and more, all 6 and more. Pairs with a residue that is missing from the structure are unknown and left out.", len(o.Family.Query)),
-			fmt.Sprintf("In brackets the 95 %% interval from %d resamples of the positions.", resamples),
+			fmt.Sprintf("In brackets the 95 %% interval from %d resamples of the positions; those of P@L/2 and P@L/5 are in metrics.json.", resamples),
 			"Floors: mutual information, corrected like the models, looks at one pair at a time; nearness ranks pairs by |i-j| alone; a random order is right as often as contacts are common.",
 		}}
-	for _, p := range o.Comparison.Rows {
+	counts := report.Table{Caption: "Pairs of the structure", Columns: []report.Column{{Name: "range"}, {Name: "known pairs", Numeric: true}, {Name: "contacts", Numeric: true}, {Name: "unknown pairs", Numeric: true}}}
+	for i, p := range o.Comparison.Rows {
 		cells := []string{p.Range.Name, p.Method}
 		if p.Floor {
 			cells[1] += " (floor)"
 		}
-		for _, iv := range p.At {
-			cells = append(cells, fmt.Sprintf("%s (%s to %s)", decimal(iv.Estimate), decimal(iv.Low), decimal(iv.High)))
-		}
-		cells = append(cells, decimal(p.Background), fmt.Sprint(p.Pairs), fmt.Sprint(p.Contacts), fmt.Sprint(p.Unknown))
+		cells = append(cells, fmt.Sprintf("%s (%s to %s)", decimal(p.At[0].Estimate), decimal(p.At[0].Low), decimal(p.At[0].High)), decimal(p.At[1].Estimate), decimal(p.At[2].Estimate))
 		table.Rows = append(table.Rows, report.TableRow{Cells: cells, Highlight: !p.Floor && p.Range.Name == "long"})
+		if i+1 == len(o.Comparison.Rows) || o.Comparison.Rows[i+1].Range != p.Range {
+			b := decimal(p.Background)
+			table.Rows = append(table.Rows, report.TableRow{Cells: []string{p.Range.Name, "random order (floor)", b, b, b}})
+			counts.Rows = append(counts.Rows, report.TableRow{Cells: []string{p.Range.Name, fmt.Sprint(p.Pairs), fmt.Sprint(p.Contacts), fmt.Sprint(p.Unknown)}})
+		}
 	}
 	differences := report.Table{Caption: "Differences of long-range P@L", Columns: []report.Column{{Name: "difference"}, {Name: "estimate", Numeric: true}, {Name: "95 % interval", Numeric: true}},
 		Notes: []string{"Both methods on the same resamples of positions. An interval that holds 0 shows no difference."}}
 	for _, d := range o.Comparison.Differences {
 		differences.Rows = append(differences.Rows, report.TableRow{Cells: []string{d.Method + " less " + d.From, fmt.Sprintf("%+.3f", d.Estimate), fmt.Sprintf("%+.3f to %+.3f", d.Low, d.High)}})
 	}
-	return []report.Block{table, differences}
+	return []report.Block{table, differences, counts}
 }
 
 func (o *Outcome) provenance() report.Provenance {

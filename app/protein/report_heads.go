@@ -20,7 +20,6 @@ func (o *Outcome) headBlocks() []report.Block {
 		Columns: []report.Column{{Name: "head"}, {Name: "strength", Numeric: true}, {Name: "mean separation", Numeric: true}},
 		Notes: []string{
 			"Strength: share of the sum over heads of |α - 1/(L-1)|²·|V|², so that even attention has none. Mean separation: of |i-j|, weighted by attention.",
-			"Amino acids: the entries of the value matrix farthest from its mean, in nats, from the attended column to the predicted one; the sign of a head by itself is as meaningful as its partners allow.",
 			fmt.Sprintf("The %d strongest of %d heads; all are in heads.tsv.", min(shownHeads, len(heads)), len(heads)),
 		}}
 	if o.Truth != nil {
@@ -29,17 +28,20 @@ func (o *Outcome) headBlocks() []report.Block {
 			fmt.Sprintf("Contacts among the first ⌊L/5⌋ pairs: those at a separation of %d or more with the largest attention in both directions together. By chance: mean and 95 %% range of %d permutations of the contacts among the pairs of each separation, so that a head gets no credit for attending near by. p is one-sided; * marks heads that pass a false discovery rate of 5 %% over all heads.", nearest, permutations))
 		blocks = append(blocks, o.foundText())
 	}
-	table.Columns = append(table.Columns, report.Column{Name: fmt.Sprintf("weights of %g and more", Threshold), Numeric: true}, report.Column{Name: "amino acids"})
+	values := report.Table{Caption: "What each head wants there",
+		Columns: []report.Column{{Name: "head"}, {Name: fmt.Sprintf("pairs of %g and more", Threshold), Numeric: true}, {Name: "amino acids"}},
+		Notes:   []string{"The entries of the value matrix farthest from its mean, in nats, from the attended amino acid to the predicted one. The couplings are a sum over heads: the sign of one head by itself says little."}}
 	for _, x := range heads[:min(shownHeads, len(heads))] {
 		cells := []string{fmt.Sprintf("%d", x.Index), fmt.Sprintf("%.4f", x.Strength), fmt.Sprintf("%.1f", x.Separation)}
 		over := fmt.Sprint(x.Attended.Pairs)
 		if o.Truth != nil {
 			cells = append(cells, x.First.cells()...)
-			over = fmt.Sprintf("%d, %d contacts", x.Attended.Pairs, x.Attended.Contacts)
+			over = fmt.Sprintf("%d (%d contacts)", x.Attended.Pairs, x.Attended.Contacts)
 		}
-		table.Rows = append(table.Rows, report.TableRow{Cells: append(cells, over, x.values()), Highlight: x.First.Found})
+		table.Rows = append(table.Rows, report.TableRow{Cells: cells, Highlight: x.First.Found})
+		values.Rows = append(values.Rows, report.TableRow{Cells: []string{fmt.Sprint(x.Index), over, x.values()}})
 	}
-	blocks = append(blocks, table)
+	blocks = append(blocks, table, values)
 	if len(o.Family.Columns) <= report.MaxTokens {
 		blocks = append(blocks, o.headMaps(heads[:min(shownMaps, len(heads))]))
 	}
@@ -71,7 +73,7 @@ func (o *Outcome) foundText() report.Block {
 		}
 	}
 	text := fmt.Sprintf("The pairs that a head attends to most are contacts more often than chance at the same separations in %d of %d heads (false discovery rate 5 %%).", found, len(o.Heads))
-	text += fmt.Sprintf("\n\nProtocol of BERTology meets biology: ordered pairs at a separation of %d or more with a weight of %g or more, counted once for each head. %d heads have such pairs, %d together.", nearest, Threshold, over, o.Pooled.Pairs)
+	text += fmt.Sprintf("\n\nProtocol of BERTology meets biology: ordered pairs at a separation of %d or more with a weight of %g or more, counted once for each head. Heads with such pairs: %d; pairs: %d.", nearest, Threshold, over, o.Pooled.Pairs)
 	if p := o.Pooled; p.Known > 0 {
 		text += fmt.Sprintf(" %s of those of known distance are contacts (%d of %d); by chance at their separations %s (%s to %s), of all pairs %s.",
 			decimal(p.Precision), p.Contacts, p.Known, decimal(p.Null), decimal(p.Low), decimal(p.High), decimal(o.Comparison.Row("factored", "all").Background))
