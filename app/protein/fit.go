@@ -88,7 +88,8 @@ type Scores struct {
 // A Fit is all scores of a family, models first.
 type Fit struct {
 	Scores   []*Scores
-	Factored *alignment.Factored // nil if not fitted
+	Potts    *alignment.Potts    // nil if not fitted
+	Factored *alignment.Factored // likewise
 }
 
 // Fit fits the models one after the other, and computes the floors. see, if not
@@ -114,6 +115,7 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 		if err != nil {
 			return nil, err
 		}
+		out.Potts = m
 		add("potts", false, m.Scores(), loss/f.Neff, start)
 	}
 	if c.Model != "potts" {

@@ -24,6 +24,7 @@ func (o *Outcome) page() (*report.Report, error) {
 	if o.Comparison != nil {
 		sections = append(sections, report.Section{Title: "Precision", Blocks: o.precisionBlocks()})
 	}
+	sections = append(sections, report.Section{Title: "Amino acids", Blocks: o.aminoBlocks()})
 	if o.Heads != nil {
 		sections = append(sections, report.Section{Title: "Heads of factored attention", Blocks: o.headBlocks()})
 	}
