@@ -69,15 +69,17 @@ func (o *Outcome) contactBlocks() ([]report.Block, error) {
 		maps.Options = append(maps.Options, report.Option{Name: m.Method, Figure: f})
 	}
 	blocks = append(blocks, maps)
-	heat := report.Choice{Label: "Model"}
-	for _, m := range o.Fit.models() {
-		f, err := o.scoreMap(m)
-		if err != nil {
-			return nil, err
+	if len(o.Family.Query) <= mostPixels {
+		heat := report.Choice{Label: "Model"}
+		for _, m := range o.Fit.models() {
+			f, err := o.scoreMap(m)
+			if err != nil {
+				return nil, err
+			}
+			heat.Options = append(heat.Options, report.Option{Name: m.Method, Figure: f})
 		}
-		heat.Options = append(heat.Options, report.Option{Name: m.Method, Figure: f})
+		blocks = append(blocks, heat)
 	}
-	blocks = append(blocks, heat)
 	table := report.Table{Caption: "The first pairs", Columns: []report.Column{{Name: "pair"}, {Name: "residues"}, {Name: "separation", Numeric: true}},
 		Notes: []string{fmt.Sprintf("Pairs at a separation of %d or more, by the corrected score of %s. All are in contacts.tsv, with raw scores too.", nearest, o.Fit.models()[0].Method)}}
 	for _, m := range o.Fit.models() {
@@ -103,6 +105,13 @@ func (o *Outcome) contactBlocks() ([]report.Block, error) {
 	}
 	return append(blocks, table), nil
 }
+
+// A page stays small enough to be opened: proteins of more than mostPixels positions
+// have no map of all scores, and more than mostMissing unknown pairs are not drawn.
+const (
+	mostPixels  = 1500
+	mostMissing = 20000
+)
 
 // contactMap draws the first L pairs above the diagonal, and the truth below.
 func (o *Outcome) contactMap(m *Scores) (report.Figure, error) {
@@ -143,6 +152,10 @@ func (o *Outcome) contactMap(m *Scores) (report.Figure, error) {
 		drawn.Below = []plot.PairSet{{Name: "contact", Color: grey, Pairs: contacts}}
 		if len(unknown) > 0 {
 			drawn.Above = append(drawn.Above, plot.PairSet{Name: "predicted, unknown", Color: plot.Palette(3), Pairs: unknown})
+		}
+		if len(missing) > mostMissing {
+			caption += fmt.Sprintf(" %d pairs that are not in the structure are not drawn.", len(missing))
+			missing = nil
 		}
 		if len(missing) > 0 {
 			drawn.Below = append(drawn.Below, plot.PairSet{Name: "not in the structure", Color: pale, Pairs: missing})
