@@ -17,7 +17,7 @@ func leak() Study {
 		Title:   "Does an explanation uncover a leak of the label?",
 		Claim:   "Where the label leaks through the first letter, mutagenesis, integrated gradients and gradient x attention put that letter first.",
 		Refuted: "The leaking letter first in less than 95 % of the positives; or first as often in a classifier that was trained without the leak.",
-		Takes:   "2 minutes",
+		Takes:   "7 minutes",
 		Run:     runLeak,
 	}
 }
