@@ -182,6 +182,9 @@ func (r *explainRequest) run(ctx context.Context) error {
 		return err
 	}
 	x.averages()
+	if x.Shared, err = x.share(ctx); err != nil {
+		return err
+	}
 	if err := checkExport(r.export, x.Sequences); err != nil {
 		return err
 	}

@@ -190,8 +190,20 @@ func (x *Explained) headBlocks() []report.Block {
 	}
 	var cases []*explain.Case
 	chosen := x.chosen()
+	layers, heads := x.Model.Config.Model.Layers, x.Model.Config.Model.Heads
+	direct := make([]float64, layers*heads)
 	for _, e := range chosen {
-		cases = append(cases, x.Model.parts(e.Sequence, e.Class, x.How.Seed)[0].c)
+		p := x.Model.parts(e.Sequence, e.Class, x.How.Seed)[0]
+		cases = append(cases, p.c)
+		d, err := explain.DirectLogitAttribution(p.c, p.encoder())
+		if err != nil {
+			return nil
+		}
+		for l, row := range d.Heads {
+			for h, v := range row {
+				direct[l*heads+h] += v / float64(len(chosen))
+			}
+		}
 	}
 	importance, err := explain.HeadImportance(cases)
 	if err != nil {
@@ -216,19 +228,18 @@ func (x *Explained) headBlocks() []report.Block {
 	}
 	t := report.Table{
 		Caption: fmt.Sprintf("Heads of the first member, mean over %d sequences; effects over the %d that are shown", len(x.Sequences), len(chosen)),
-		Columns: []report.Column{{Name: "layer.head"}, {Name: "effect", Numeric: true}, {Name: "importance", Numeric: true}, {Name: "tokens read", Numeric: true}, {Name: "temperature", Numeric: true},
+		Columns: []report.Column{{Name: "layer.head"}, {Name: "effect", Numeric: true}, {Name: "importance", Numeric: true}, {Name: "direct", Numeric: true}, {Name: "tokens read", Numeric: true}, {Name: "temperature", Numeric: true},
 			{Name: "distance, bp", Numeric: true}, {Name: "top offset", Numeric: true}, {Name: "on [CLS]", Numeric: true}},
 		Notes: []string{
-			"Effect: how much the log-odds fall, in nats, when the head's weights are set to zero: evidence of cause, one head at a time. Importance: |Σ A·∂f/∂A| (Michel et al. 2019), its first-order estimate.",
+			"Effect: how much the log-odds fall, in nats, when the head's weights are set to zero: evidence of cause, one head at a time. Importance: |Σ A·∂f/∂A| (Michel et al. 2019), its first-order estimate. Direct: what the head writes straight into the log-odds, with the last norm as it is; what it passes to other layers is not in it.",
 			"Tokens read: perplexity of a row. Temperature: that of a softmax over scores of spread 1; a sharp head is cold. Some texts say it the other way round. Distance: mean over the weights. Top offset: the most frequent one of the largest weights, with its share; from 90 % a head is called positional (Voita et al. 2019).",
 			"These describe weights, not effects: a sharp head may carry nothing that the score uses.",
 		},
 	}
-	heads := x.Model.Config.Model.Heads
 	for i, h := range average.Summary() {
 		word := (&explain.HeadStats{Sharpness: h.Sharpness.Estimate}).Word()
 		t.Rows = append(t.Rows, report.TableRow{Cells: []string{
-			fmt.Sprintf("%d.%d", i/heads+1, i%heads+1), fmt.Sprintf("%+.2f", effects[i]), fmt.Sprintf("%.2f", importance.Values[i/heads][i%heads]),
+			fmt.Sprintf("%d.%d", i/heads+1, i%heads+1), fmt.Sprintf("%+.2f", effects[i]), fmt.Sprintf("%.2f", importance.Values[i/heads][i%heads]), fmt.Sprintf("%+.2f", direct[i]),
 			fmt.Sprintf("%.1f", h.Perplexity.Estimate), fmt.Sprintf("%.2f %s", 1/h.Sharpness.Estimate, word), fmt.Sprintf("%.1f", h.Distance.Estimate),
 			fmt.Sprintf("%+d, %.0f %%", h.Offset, 100*h.OffsetShare), fmt.Sprintf("%.2f", h.Special.Estimate),
 		}})

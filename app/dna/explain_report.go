@@ -18,6 +18,7 @@ type Explained struct {
 	How       Explaining
 	Sequences []*Explanation
 	Tracks    []*MeanTrack // none if the sequences differ in length
+	Shared    *Sharing     // nil if no motif is expected
 	Verdict   *Verdict     // nil if the methods were not put to the test
 	TSS       int          // index of +1; negative if unknown
 	Motifs    []Motif      // expected; coordinates count from TSS
@@ -138,6 +139,9 @@ func (x *Explained) averageBlocks() ([]report.Block, error) {
 	}
 	if len(x.Motifs) > 0 {
 		blocks = append(blocks, first.findingsTable(x.Motifs, x.TSS))
+	}
+	if x.Shared != nil {
+		blocks = append(blocks, x.Shared.blocks()...)
 	}
 	return blocks, nil
 }

@@ -86,6 +86,18 @@ func TestPlantedMotif(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, s)
 		}
 	}
+	// Taking the motif away costs all that there is to lose, and nothing else
+	// does; the parts add up.
+	if x.Shared, err = x.share(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s := x.Shared
+	if len(s.Values) != 3 || s.Names[2] != "all else" || s.Class != "yes" || s.Sequences != 6 {
+		t.Fatalf("sharing %+v", s)
+	}
+	if motif, nothing := s.Values[0].Estimate, s.Values[1].Estimate; !(motif > 4*math.Abs(nothing)) || s.Pairs[0][1] != s.Pairs[1][0] {
+		t.Errorf("sharing %+v", s)
+	}
 	if _, err := x.sections(); err != nil {
 		t.Error(err)
 	}

@@ -196,6 +196,9 @@ func (q *Quickstart) compute(ctx context.Context, d *Dataset, progress func(Prog
 		return nil, err
 	}
 	x.averages()
+	if x.Shared, err = x.share(ctx); err != nil {
+		return nil, err
+	}
 	if x.Verdict, err = x.verify(ctx, verifyConfig{how: x.How, limit: quickRefereed}); err != nil {
 		return nil, err
 	}
