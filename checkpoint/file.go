@@ -115,11 +115,11 @@ func widen(dst []float32, b []byte, d DType) {
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = fromF16(binary.LittleEndian.Uint16(b[2*i:]))
+			dst[i] = format.FromF16(binary.LittleEndian.Uint16(b[2*i:]))
 		}
 	case BF16:
 		for i := range dst {
-			dst[i] = fromBF16(binary.LittleEndian.Uint16(b[2*i:]))
+			dst[i] = format.FromBF16(binary.LittleEndian.Uint16(b[2*i:]))
 		}
 	case F64:
 		for i := range dst {

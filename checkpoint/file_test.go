@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"heed/format"
 	"heed/tensor"
 )
 
@@ -29,17 +30,17 @@ func TestHalf(t *testing.T) {
 		case exp == 31:
 			want = math.NaN()
 		}
-		got := float64(fromF16(uint16(h)))
+		got := float64(format.FromF16(uint16(h)))
 		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (h>>15 == 1) {
-			t.Fatalf("fromF16(%#04x) = %g, want %g", h, got, want)
+			t.Fatalf("FromF16(%#04x) = %g, want %g", h, got, want)
 		}
 	}
 	for _, test := range []struct {
 		h    uint16
 		want float32
 	}{{0x3f80, 1}, {0xc049, -3.140625}, {0x0001, 0x1p-133}, {0x7f7f, 0x1.fep127}} {
-		if got := fromBF16(test.h); got != test.want {
-			t.Errorf("fromBF16(%#04x) = %g, want %g", test.h, got, test.want)
+		if got := format.FromBF16(test.h); got != test.want {
+			t.Errorf("FromBF16(%#04x) = %g, want %g", test.h, got, test.want)
 		}
 	}
 }
@@ -257,7 +258,7 @@ func TestChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, v := range f.Entries[0].Float {
-		if v != fromBF16(uint16(i)&0x7f7f) {
+		if v != format.FromBF16(uint16(i)&0x7f7f) {
 			t.Fatalf("value %d of BF16 is %g", i, v)
 		}
 	}
