@@ -23,9 +23,9 @@ type MultiHeadAttention struct {
 	Heads   int
 	Rotary  []float32 // frequencies of rotary positions; nil for none
 	Dropout float32   // of the weights
-	// Name is the beginning of what a probe sees: Name.weights (segments, H, Lq,
-	// Lk), and Name.heads (T, D), the outputs of the heads side by side before
-	// Out.
+	// Name is the beginning of what a probe sees: Name.query and Name.key (T, D),
+	// turned if positions are rotary; Name.weights (segments, H, Lq, Lk); and
+	// Name.heads (T, D), the outputs of the heads side by side before Out.
 	Name string
 }
 
@@ -44,6 +44,10 @@ func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd
 		positions := Positions(s, x.Dim(0))
 		q = autograd.Rotary(t, q, a.Heads, positions, a.Rotary)
 		k = autograd.Rotary(t, k, a.Heads, positions, a.Rotary)
+	}
+	if t.Probe != nil && a.Name != "" {
+		t.Watch(a.Name+".query", q)
+		t.Watch(a.Name+".key", k)
 	}
 	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
 		Name: a.Name, Heads: a.Heads, Query: s, Relative: a.Relative, Dropout: a.Dropout,

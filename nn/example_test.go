@@ -31,6 +31,8 @@ func ExampleMultiHeadAttention() {
 	packed := attention.Mix(&autograd.Tape{}, autograd.Input(x, 5, dim), autograd.Packed(3, 2))
 	fmt.Println(slices.Equal(alone.Data, packed.Data[3*dim:]))
 	// Output:
+	// attention.query [5 8]
+	// attention.key [5 8]
 	// attention.weights [2 2 3 3]
 	// attention.heads [5 8]
 	// [5 8]

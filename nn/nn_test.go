@@ -230,6 +230,7 @@ func TestProbeSeesNamedLayers(t *testing.T) {
 	}
 	a.Name, l.Name = "layers.0.attention", "layers.0"
 	want := map[string][]int{
+		"layers.0.attention.query": {7, 8}, "layers.0.attention.key": {7, 8},
 		"layers.0.attention.weights": {2, 2, 4, 4}, "layers.0.attention.heads": {7, 8},
 		"layers.0.input": {7, 8}, "layers.0.middle": {7, 8}, "layers.0.output": {7, 8},
 	}

@@ -274,8 +274,8 @@ func TestProbe(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 11 {
-		t.Errorf("the probe saw %d values, want 11", len(seen))
+	if len(seen) != 15 {
+		t.Errorf("the probe saw %d values, want 15", len(seen))
 	}
 }
 
