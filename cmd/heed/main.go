@@ -17,6 +17,7 @@ import (
 
 	"heed/app/dna"
 	"heed/app/protein"
+	modelfile "heed/app/run" // run is the program here
 	"heed/app/study"
 	"heed/format"
 	"heed/internal/kernel"
@@ -114,7 +115,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), study.Command(version()), versionCommand(), &cobra.Command{
+	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), study.Command(version()), modelfile.Command(version()), versionCommand(), &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long:  exitCodes,

@@ -13,6 +13,7 @@ import (
 	"heed/checkpoint"
 	"heed/format/torch"
 	"heed/internal/kernel"
+	"heed/tensor"
 )
 
 const shared = "../../../shared/golden/esm/"
@@ -232,7 +233,7 @@ func TestLoadErrors(t *testing.T) {
 		{"embedding", func(a map[string]Array) { delete(a, "esm.embeddings.word_embeddings.weight") }, `no array "embed.weight" (embed_tokens.weight): not ESM-2`},
 		{"rotary", func(a map[string]Array) { delete(a, "esm.encoder.layer.0.attention.self.rotary_embeddings.inv_freq") }, `no rotary frequencies in layer 0: not ESM-2`},
 		{"positions", func(a map[string]Array) { a["encoder.sentence_encoder.embed_positions.weight"] = Array{} }, `"embed_positions.weight": learned positions or a norm of the embedding; ESM-1b and ESM-1v are not supported`},
-		{"alignment", func(a map[string]Array) { a["layers.0.row_self_attention.layer.q_proj.weight"] = Array{} }, `"layers.0.row_self_attention.layer.q_proj.weight": an encoder of alignments, not ESM-2`},
+		{"alignment", func(a map[string]Array) { a["layers.0.row_self_attention.layer.q_proj.weight"] = Array{} }, `row attention: an encoder of alignments (ESM-MSA), not ESM-2`},
 		{"twice", func(a map[string]Array) { a["lm_head.bias"] = Array{}; a["encoder.lm_head.bias"] = Array{} }, `arrays "encoder.lm_head.bias" and "lm_head.bias" are the same part of the model`},
 		{"hole", func(a map[string]Array) { a["layers.3.fc1.weight"] = Array{} }, `no array "layers.2.norm1.weight" (layers.2.self_attn_layer_norm.weight)`},
 		{"heads", func(a map[string]Array) {
@@ -282,5 +283,28 @@ func TestEncode(t *testing.T) {
 	}
 	if Name(20) != "M" || Name(Mask) != "<mask>" || Name(28) != "O" {
 		t.Error("names are out of order")
+	}
+}
+
+// The published sizes have the published numbers of parameters.
+func TestSizes(t *testing.T) {
+	for _, test := range []struct{ layers, dim, heads, want int }{
+		{6, 320, 20, 7_512_353}, {12, 480, 20, 33_501_153}, {30, 640, 20, 148_139_553},
+		{33, 1280, 20, 651_042_593}, {36, 2560, 40, 2_839_004_193}, {48, 5120, 40, 15_129_098_273},
+	} {
+		c := Config{Layers: test.layers, Dim: test.dim, Heads: test.heads, FFN: 4 * test.dim}
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
+		n := 0
+		build(c, func(name string, shape ...int) *autograd.Var {
+			if !strings.HasSuffix(name, ".rotary") {
+				n += tensor.Size(shape)
+			}
+			return &autograd.Var{}
+		})
+		if n != test.want {
+			t.Errorf("%d layers: %d parameters, want %d", test.layers, n, test.want)
+		}
 	}
 }

@@ -75,20 +75,20 @@ func Load(arrays map[string]Array) (*Model, []string, error) {
 // configOf reads the sizes off the shapes.
 func configOf(arrays map[string]Array) (Config, error) {
 	c := Config{TokenDropout: true}
-	for _, name := range []string{"embed_positions.weight", "emb_layer_norm_before.weight", "esm.embeddings.layer_norm.weight"} {
-		if _, ok := arrays[name]; ok {
-			return c, fmt.Errorf("%q: learned positions or a norm of the embedding; ESM-1b and ESM-1v are not supported", name)
-		}
-	}
 	for name := range arrays {
-		if strings.Contains(name, "row_self_attention") {
-			return c, fmt.Errorf("%q: an encoder of alignments, not ESM-2", name)
+		if strings.Contains(name, "row_self_attention.") {
+			return c, fmt.Errorf("row attention: an encoder of alignments (ESM-MSA), not ESM-2")
 		}
 		if rest, ok := strings.CutPrefix(name, "layers."); ok {
 			number, _, _ := strings.Cut(rest, ".")
 			if i, err := strconv.Atoi(number); err == nil && i >= c.Layers && i < 2*maxDepth {
 				c.Layers = i + 1
 			}
+		}
+	}
+	for _, name := range []string{"embed_positions.weight", "emb_layer_norm_before.weight", "esm.embeddings.layer_norm.weight"} {
+		if _, ok := arrays[name]; ok {
+			return c, fmt.Errorf("%q: learned positions or a norm of the embedding; ESM-1b and ESM-1v are not supported", name)
 		}
 	}
 	embed, err := matrix(arrays, "embed.weight")
