@@ -84,13 +84,23 @@ func Import(path, regression, output, version string) (*Imported, error) {
 	if done.SHA256, err = checkpoint.Hash(entries); err != nil {
 		return nil, err
 	}
-	if err := checkpoint.Save(output, meta, entries); err != nil {
+	if err := save(output, meta, entries); err != nil {
 		return nil, err
 	}
 	if st, err := os.Stat(output); err == nil {
 		done.Bytes = st.Size()
 	}
 	return done, nil
+}
+
+// save is checkpoint.Save whose errors of the system are no bad input.
+func save(path string, meta map[string]string, entries []checkpoint.Entry) error {
+	err := checkpoint.Save(path, meta, entries)
+	var e *format.Error
+	if errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", path, e.Err)
+	}
+	return err
 }
 
 func importCommand(version string) *cobra.Command {

@@ -121,7 +121,7 @@ func (p *published) add(path string) error {
 	}
 	f, err := checkpoint.Load(path)
 	if err != nil {
-		return err
+		return hint(err, "published weights are a file of PyTorch (.pt) or safetensors, or a folder of Hugging Face")
 	}
 	if _, ok := f.Meta["heed"]; ok {
 		return format.InvalidAt(path, 0, "a file of heed already: nothing to import")

@@ -42,7 +42,9 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HEED_KERNEL", "")
-			return nil
+			esm, err := filepath.Abs("../../model/esm/testdata/tiny.safetensors")
+			e.Setenv("ESM", esm)
+			return err
 		},
 	})
 }

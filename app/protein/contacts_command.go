@@ -1,0 +1,169 @@
+package protein
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"heed/format"
+	"heed/format/npy"
+	"heed/format/rr"
+	"heed/model/esm"
+	"heed/tensor"
+)
+
+// A contactsRequest is the command line of "heed protein contacts".
+type contactsRequest struct {
+	model, fasta, out string
+	maxLen, threads   int
+	perResidue        float64
+}
+
+func contactsCommand() *cobra.Command {
+	r := contactsRequest{}
+	c := &cobra.Command{
+		Use:   "contacts MODEL FASTA",
+		Short: "Predict contacts of single sequences by a published encoder",
+		Long: `Predict which residues are in contact (C-beta atoms nearer than 8 Å) by the attention
+of ESM-2, one sequence at a time, without an alignment.
+
+MODEL is a file that heed model import wrote, with a contact head. The table that is
+printed holds the pairs at a separation of 6 or more, the best first: as many as the
+sequence has residues, times --pairs. What is printed are the probabilities of the
+contact head, a logistic regression that its authors fitted on 20 proteins.
+
+Memory is the weights, the activations of one layer and one map of L x L values, not a
+map for each head. Results do not depend on --threads.
+
+-o FILE.npz gets the whole maps (L, L) by the names of the sequences, -o FILE.rr the
+pairs of a single sequence in the format of CASP.`,
+		Example: `  heed protein contacts esm2_8m.safetensors proteins.fasta
+  heed protein contacts esm2_8m.safetensors 1a3a.fasta -o 1a3a.rr`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef("%s needs a model and a FASTA file", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.model, r.fasta = args[0], args[1]
+			return r.run(cmd)
+		},
+	}
+	fs := c.Flags()
+	fs.StringVarP(&r.out, "output", "o", "", "file for the maps (.npz) or for the pairs of one sequence (.rr)")
+	fs.Float64Var(&r.perResidue, "pairs", 1, "pairs to print, times the length of the sequence")
+	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
+	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
+	return c
+}
+
+func (r *contactsRequest) run(cmd *cobra.Command) error {
+	n, err := cores(r.threads)
+	if err != nil {
+		return err
+	}
+	ext := filepath.Ext(r.out)
+	switch {
+	case r.out != "" && ext != ".npz" && ext != ".rr":
+		return usagef("-o %s: want a name that ends in .npz or .rr", r.out)
+	case !(r.perResidue > 0 && r.perResidue <= 1<<20):
+		return usagef("--pairs %v: want a positive number", r.perResidue)
+	case r.maxLen < 1:
+		return usagef("--max-len %d: want 1 or more", r.maxLen)
+	}
+	proteins, err := readProteins(r.fasta, r.maxLen, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if ext == ".rr" && len(proteins) != 1 {
+		return usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
+	}
+	m, err := LoadEncoder(r.model)
+	if err != nil {
+		return err
+	}
+	if m.Contact == nil {
+		return format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
+	}
+	w := bufio.NewWriter(cmd.OutOrStdout())
+	fmt.Fprintln(w, "sequence\ti\tj\tresidue_i\tresidue_j\tseparation\tprobability")
+	each := func(see func(Protein, *tensor.Tensor) error) error {
+		for _, p := range proteins {
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			x, err := m.Contacts(p.IDs, n)
+			if err != nil {
+				return err
+			}
+			pairs := rankPairs(x)
+			for _, c := range pairs[:min(len(pairs), int(r.perResidue*float64(x.Dim(0))))] {
+				fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%d\t%.6f\n", p.ID, c.I, c.J,
+					esm.Name(p.IDs[c.I]), esm.Name(p.IDs[c.J]), c.J-c.I, c.P)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			if see != nil {
+				if err := see(p, x); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	switch ext {
+	case ".npz":
+		return writeFile(r.out, func(out io.Writer) error {
+			z := npy.NewWriter(out)
+			if err := each(func(p Protein, x *tensor.Tensor) error { return z.Add(p.ID, x.Data, x.Shape...) }); err != nil {
+				return err
+			}
+			return z.Close()
+		})
+	case ".rr":
+		return each(func(p Protein, x *tensor.Tensor) error {
+			return writeFile(r.out, func(out io.Writer) error { return writeEncoderRR(out, p, x) })
+		})
+	}
+	return each(nil)
+}
+
+// rankPairs returns the pairs at a separation of 6 or more, the best first.
+func rankPairs(x *tensor.Tensor) []rr.Contact {
+	l := x.Dim(0)
+	var out []rr.Contact
+	for i := range l {
+		for j := i + nearest; j < l; j++ {
+			out = append(out, rr.Contact{I: i + 1, J: j + 1, Max: 8, P: float64(x.Data[i*l+j])})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b rr.Contact) int { return cmp.Compare(b.P, a.P) })
+	return out
+}
+
+// writeEncoderRR writes the pairs with a probability of 0.01 or more. What is no
+// letter, such as a gap or <mask>, is written as X.
+func writeEncoderRR(w io.Writer, p Protein, x *tensor.Tensor) error {
+	pred := rr.Prediction{Target: p.ID, Methods: []string{"ESM-2, contact head"}}
+	for _, id := range p.IDs[1 : len(p.IDs)-1] {
+		letter := esm.Name(id)
+		if len(letter) != 1 || !strings.ContainsAny(letter, "ABCDEFGHIKLMNOPQRSTUVWXYZ") {
+			letter = "X"
+		}
+		pred.Sequence = append(pred.Sequence, letter[0])
+	}
+	for _, c := range rankPairs(x) {
+		if c.P >= 0.01 {
+			pred.Contacts = append(pred.Contacts, c)
+		}
+	}
+	return rr.Write(w, &pred)
+}
