@@ -21,14 +21,16 @@ import (
 
 // An Imported says what an import read and wrote.
 type Imported struct {
-	Architecture string     `json:"architecture"`
-	Config       esm.Config `json:"config"`
-	Parameters   int        `json:"parameters"`
-	From         []string   `json:"from"`
-	SHA256       string     `json:"sha256"`  // of names, shapes and values of the weights
-	Ignored      []string   `json:"ignored"` // arrays that have no place in the model
-	Output       string     `json:"output"`
-	Bytes        int64      `json:"bytes"`
+	Architecture string   `json:"architecture"`
+	Config       any      `json:"config"` // esm.Config or esm.MSAConfig
+	Parameters   int      `json:"parameters"`
+	From         []string `json:"from"`
+	SHA256       string   `json:"sha256"`  // of names, shapes and values of the weights
+	Ignored      []string `json:"ignored"` // arrays that have no place in the model
+	Output       string   `json:"output"`
+	Bytes        int64    `json:"bytes"`
+
+	sizes esm.Config // those that all architectures have
 }
 
 // Import reads a published model (see the help of "heed model import") and
@@ -40,15 +42,15 @@ func Import(path, regression, output, version string) (*Imported, error) {
 		return nil, err
 	}
 	defer p.Close()
-	m, ignored, err := esm.Load(p.arrays)
+	done := &Imported{Output: output}
+	m, err := done.load(p)
+	if err == nil {
+		err = p.says.check(done.sizes)
+	}
 	if err != nil {
 		if placed := (*format.Error)(nil); errors.As(err, &placed) {
 			return nil, err
 		}
-		return nil, format.InvalidAt(p.files[0], 0, "%w", err)
-	}
-	m.Config.TokenDropout = p.says.tokenDropout
-	if err := p.says.check(m.Config); err != nil {
 		return nil, format.InvalidAt(p.files[0], 0, "%w", err)
 	}
 	var entries []checkpoint.Entry
@@ -63,11 +65,10 @@ func Import(path, regression, output, version string) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	done := &Imported{Architecture: esm.Architecture, Config: m.Config, Parameters: nn.Count(m), Ignored: ignored, Output: output}
 	for _, f := range p.files {
 		done.From = append(done.From, filepath.Base(f))
 	}
-	config, err := json.Marshal(m.Config)
+	config, err := json.Marshal(done.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func Import(path, regression, output, version string) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, err := (&checkpoint.Info{Version: checkpoint.Version, Architecture: esm.Architecture, Config: config,
+	meta, err := (&checkpoint.Info{Version: checkpoint.Version, Architecture: done.Architecture, Config: config,
 		Tokenizer: json.RawMessage(`{"alphabet":"esm","tokens":33}`), Preprocessing: from,
 		Heed: version, Go: runtime.Version()}).Meta()
 	if err != nil {
@@ -91,6 +92,29 @@ func Import(path, regression, output, version string) (*Imported, error) {
 		done.Bytes = st.Size()
 	}
 	return done, nil
+}
+
+// load makes the model that the names of the arrays are of.
+func (i *Imported) load(p *published) (nn.Module, error) {
+	for name := range p.arrays {
+		if strings.Contains(name, "row_self_attention.") {
+			m, ignored, err := esm.LoadMSA(p.arrays, max(0, p.says.heads))
+			if err != nil {
+				return nil, err
+			}
+			c := m.Config
+			i.Architecture, i.Config, i.Ignored, i.Parameters = esm.ArchitectureMSA, c, ignored, nn.Count(m)
+			i.sizes = esm.Config{Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, FFN: c.FFN, Contacts: c.Contacts}
+			return m, nil
+		}
+	}
+	m, ignored, err := esm.Load(p.arrays)
+	if err != nil {
+		return nil, err
+	}
+	m.Config.TokenDropout = p.says.tokenDropout
+	i.Architecture, i.Config, i.Ignored, i.Parameters, i.sizes = esm.Architecture, m.Config, ignored, nn.Count(m), m.Config
+	return m, nil
 }
 
 // save is checkpoint.Save whose errors of the system are no bad input.
@@ -109,9 +133,9 @@ func importCommand(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import PUBLISHED -o FILE",
 		Short: "Turn published weights into one file of heed",
-		Long: `Read the published weights of ESM-2 and write them as one safetensors file, with
-all that is needed to use them. No Python and no network are needed, and nothing in
-the files is executed.
+		Long: `Read the published weights of ESM-2 or ESM-MSA-1b and write them as one safetensors
+file, with all that is needed to use them. No Python and no network are needed, and
+nothing in the files is executed.
 
 PUBLISHED is one of
   the authors' file, esm2_t6_8M_UR50D.pt; the contact regression, which they
@@ -142,7 +166,7 @@ came from.`,
 				e.SetIndent("", "  ")
 				return e.Encode(done)
 			}
-			k := done.Config
+			k := done.sizes
 			head := "contact head"
 			if !k.Contacts {
 				head = "no contact head"

@@ -36,7 +36,7 @@ func (m *Model) Contacts(ids []int32, cores int) (*tensor.Tensor, error) {
 	if len(ids) < 2 {
 		return nil, fmt.Errorf("%d tokens: want those of a sequence and its two ends", len(ids))
 	}
-	s := newContactSum(len(ids), m.Config.Dim/m.Config.Heads, cores)
+	s := newContactSum(1, len(ids), len(ids)-2, m.Config.Dim/m.Config.Heads, cores)
 	layer := 0
 	var query *autograd.Var
 	probe := func(name string, v *autograd.Var) {
@@ -61,11 +61,12 @@ const blockRows = 32
 
 // A contactSum is Σ_c w_c·APC(A_c), not yet symmetric, of what was added so far.
 type contactSum struct {
-	n, l, d int // tokens, residues, width of a head
+	rows    int // of an alignment, whose scores are summed; 1 for a sequence
+	n, l, d int // tokens of a row, residues, width of a head
 	cores   int
 	sum     *tensor.Tensor // (L, L)
 	blocks  int
-	rows    []float64 // (L) sums of the rows of one map
+	across  []float64 // (L) sums of the rows of one map
 	columns []float32 // (blocks, L) sums of its columns, block by block
 	common  []float32 // (L) r
 	works   []kernel.Work
@@ -73,10 +74,9 @@ type contactSum struct {
 	zeros   []float32   // (n)
 }
 
-func newContactSum(n, d, cores int) *contactSum {
-	l := n - 2
-	s := &contactSum{n: n, l: l, d: d, cores: max(1, cores), sum: tensor.New(l, l), blocks: (l + blockRows - 1) / blockRows}
-	s.rows, s.common, s.zeros = make([]float64, l), make([]float32, l), make([]float32, n)
+func newContactSum(rows, n, l, d, cores int) *contactSum {
+	s := &contactSum{rows: rows, n: n, l: l, d: d, cores: max(1, cores), sum: tensor.New(l, l), blocks: (l + blockRows - 1) / blockRows}
+	s.across, s.common, s.zeros = make([]float64, l), make([]float32, l), make([]float32, n)
 	s.columns = make([]float32, s.blocks*l)
 	s.works = make([]kernel.Work, s.cores)
 	s.scores = make([][]float32, s.cores)
@@ -86,7 +86,7 @@ func newContactSum(n, d, cores int) *contactSum {
 	return s
 }
 
-// layer adds the heads of a layer; q and k are (n, H·d). Heads of weight zero,
+// layer adds the heads of a layer; q and k are (rows·n, H·d). Heads of weight zero,
 // of which a sparse regression has many, cost nothing.
 func (s *contactSum) layer(q, k []float32, weights []float32) {
 	width := len(weights) * s.d
@@ -98,31 +98,33 @@ func (s *contactSum) layer(q, k []float32, weights []float32) {
 }
 
 func (s *contactSum) head(q, k []float32, width int, w float32) {
-	keys := kernel.View{Data: k, Rows: s.n, Cols: s.d, RowStride: width, ColStride: 1}
-	scale := float32(1 / math.Sqrt(float64(s.d)))
+	scale := float32(1 / math.Sqrt(float64(s.d*s.rows)))
 	par.Do(s.blocks, s.cores, func(worker, block int) {
 		lo := block * blockRows
 		hi := min(s.l, lo+blockRows)
 		column := s.columns[block*s.l : (block+1)*s.l]
 		clear(column)
 		scores := s.scores[worker][:(hi-lo)*s.n]
-		// Row i of the residues is row i+1 of the tokens.
-		queries := kernel.View{Data: q[(lo+1)*width:], Rows: hi - lo, Cols: s.d, RowStride: width, ColStride: 1}
-		kernel.Mul(&s.works[worker], kernel.Matrix(scores, hi-lo, s.n), queries, keys.T(), false)
+		for r := range s.rows {
+			keys := kernel.View{Data: k[r*s.n*width:], Rows: s.n, Cols: s.d, RowStride: width, ColStride: 1}
+			// Residue i is token i+1.
+			queries := kernel.View{Data: q[(r*s.n+lo+1)*width:], Rows: hi - lo, Cols: s.d, RowStride: width, ColStride: 1}
+			kernel.Mul(&s.works[worker], kernel.Matrix(scores, hi-lo, s.n), queries, keys.T(), r > 0)
+		}
 		for i := lo; i < hi; i++ {
 			row := scores[(i-lo)*s.n : (i-lo+1)*s.n]
 			top := kernel.ScaleAddMax(row, scale, s.zeros)
 			norm := 1 / kernel.ExpSum(row, 1, top)
 			kernel.Scale(row, norm)
 			row = row[1 : 1+s.l]
-			s.rows[i] = float64(kernel.Sum(row))
+			s.across[i] = float64(kernel.Sum(row))
 			kernel.Add(column, row)
 			kernel.Axpy(s.sum.Data[i*s.l:(i+1)*s.l], w, row)
 		}
 	})
 	total := 0.0
 	for i := range s.common {
-		r := s.rows[i]
+		r := s.across[i]
 		for block := range s.blocks {
 			r += float64(s.columns[block*s.l+i])
 		}

@@ -84,13 +84,9 @@ type ContactHead struct {
 
 // build returns a model whose parameters param makes, by name and shape. The
 // configuration must be valid.
-func build(c Config, param func(name string, shape ...int) *autograd.Var) *Model {
-	linear := func(name string, in, out int) *nn.Linear {
-		return &nn.Linear{Weight: param(name+".weight", out, in), Bias: param(name+".bias", out)}
-	}
-	norm := func(name string) *nn.LayerNorm {
-		return &nn.LayerNorm{Weight: param(name+".weight", c.Dim), Bias: param(name+".bias", c.Dim), Eps: 1e-5}
-	}
+func build(c Config, param params) *Model {
+	linear := param.linear
+	norm := func(name string) *nn.LayerNorm { return param.norm(name, c.Dim) }
 	m := &Model{Config: c, Embed: &nn.Embedding{Weight: param("embed.weight", Tokens, c.Dim)}}
 	for i := range c.Layers {
 		name := fmt.Sprintf("layers.%d", i)
@@ -115,6 +111,14 @@ func build(c Config, param func(name string, shape ...int) *autograd.Var) *Model
 		m.Contact = &ContactHead{param("contacts.weight", 1, c.Layers*c.Heads), param("contacts.bias", 1)}
 	}
 	return m
+}
+
+func (param params) linear(name string, in, out int) *nn.Linear {
+	return &nn.Linear{Weight: param(name+".weight", out, in), Bias: param(name+".bias", out)}
+}
+
+func (param params) norm(name string, dim int) *nn.LayerNorm {
+	return &nn.LayerNorm{Weight: param(name+".weight", dim), Bias: param(name+".bias", dim), Eps: 1e-5}
 }
 
 // Visit names all parameters, and the frequencies of the rotary positions, which

@@ -244,7 +244,7 @@ func TestLoadErrors(t *testing.T) {
 		}, os.ErrClosed.Error()},
 		{"untied", func(a map[string]Array) {
 			a["lm_head.decoder.weight"] = Array{[]int{Tokens, 8}, func() ([]float32, error) { return make([]float32, 8*Tokens), nil }}
-		}, "the output layer differs from the embedding: not ESM-2 as published"},
+		}, "the output layer differs from the embedding: not ESM as published"},
 	} {
 		arrays := safetensors(t, "testdata/tiny.safetensors")
 		test.change(arrays)

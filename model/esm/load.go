@@ -27,7 +27,7 @@ type Array struct {
 // Load returns the names of arrays that it had no use for. A model without the
 // two arrays of the contact head has none.
 func Load(arrays map[string]Array) (*Model, []string, error) {
-	arrays, err := rename(arrays)
+	arrays, err := rename(arrays, ourName)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,33 +35,50 @@ func Load(arrays map[string]Array) (*Model, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := check(c, arrays); err != nil {
+	if err := check(arrays, func(param params) { build(c, param) }); err != nil {
 		return nil, nil, err
 	}
-	used := map[string]bool{}
-	m := build(c, func(name string, shape ...int) *autograd.Var {
-		used[name] = true
-		if err != nil {
-			return &autograd.Var{}
+	var m *Model
+	ignored, err := fill(arrays, func(param params) { m = build(c, param) })
+	return m, ignored, err
+}
+
+// params makes the parameter of a name and a shape.
+type params func(name string, shape ...int) *autograd.Var
+
+// fill calls build with the values of the arrays, whose shapes have been checked,
+// and returns the names of those that were not used. An output layer that is
+// stored beside the embedding must be the same.
+func fill(arrays map[string]Array, build func(params)) ([]string, error) {
+	var failed error
+	read := func(name string) []float32 {
+		if failed != nil {
+			return nil
 		}
 		var values []float32
-		if values, err = arrays[name].Values(); err != nil {
+		values, failed = arrays[name].Values()
+		return values
+	}
+	used := map[string]bool{"head.weight": true}
+	var embed []float32
+	build(func(name string, shape ...int) *autograd.Var {
+		used[name] = true
+		values := read(name)
+		if failed != nil {
 			return &autograd.Var{}
+		}
+		if name == "embed.weight" {
+			embed = values
 		}
 		return &autograd.Var{Tensor: *tensor.Of(values, shape...), Trainable: !strings.HasSuffix(name, ".rotary")}
 	})
-	if err != nil {
-		return nil, nil, err
+	if _, ok := arrays["head.weight"]; ok {
+		if tied := read("head.weight"); failed == nil && !slices.Equal(tied, embed) {
+			failed = fmt.Errorf("the output layer differs from the embedding: not ESM as published")
+		}
 	}
-	if tied, ok := arrays["head.weight"]; ok {
-		values, err := tied.Values()
-		if err != nil {
-			return nil, nil, err
-		}
-		if !slices.Equal(values, m.Embed.Weight.Data) {
-			return nil, nil, fmt.Errorf("the output layer differs from the embedding: not ESM-2 as published")
-		}
-		used["head.weight"] = true
+	if failed != nil {
+		return nil, failed
 	}
 	var ignored []string
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
@@ -69,7 +86,7 @@ func Load(arrays map[string]Array) (*Model, []string, error) {
 			ignored = append(ignored, name)
 		}
 	}
-	return m, ignored, nil
+	return ignored, nil
 }
 
 // configOf reads the sizes off the shapes.
@@ -121,9 +138,9 @@ func matrix(arrays map[string]Array, name string) ([]int, error) {
 }
 
 // check compares all shapes before any values are read.
-func check(c Config, arrays map[string]Array) error {
+func check(arrays map[string]Array, build func(params)) error {
 	var first error
-	build(c, func(name string, shape ...int) *autograd.Var {
+	build(func(name string, shape ...int) *autograd.Var {
 		a, ok := arrays[name]
 		switch {
 		case first != nil:
@@ -163,7 +180,7 @@ var layerLayouts = [][3]string{
 }
 
 // rename gives our names to the arrays that it knows.
-func rename(arrays map[string]Array) (map[string]Array, error) {
+func rename(arrays map[string]Array, ourName func(string) string) (map[string]Array, error) {
 	out := make(map[string]Array, len(arrays))
 	from := make(map[string]string, len(arrays))
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
