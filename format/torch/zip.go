@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"errors"
 	"hash/crc32"
+	"maps"
+	"slices"
 	"strings"
 
 	"heed/format"
@@ -61,7 +63,8 @@ func (f *File) readZip() error {
 	if f.Root, err = m.run(); err != nil {
 		return err
 	}
-	for key, s := range f.storages {
+	for _, key := range slices.Sorted(maps.Keys(f.storages)) {
+		s := f.storages[key]
 		e := entries[folder+"data/"+key]
 		if e == nil {
 			return format.InvalidAt(f.Name, s.at, "storage %q is not in the zip archive", key)

@@ -308,3 +308,38 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// The smallest published model, where somebody has put it: the values are those
+// with which Hugging Face tests its own port.
+func TestRealWeights(t *testing.T) {
+	const path = "../../../shared/data/esm2_t6_8M_UR50D"
+	var arrays map[string]Array
+	switch {
+	case exists(path + ".pt"):
+		arrays = pytorch(t, path+".pt")
+	case exists(path + ".safetensors"):
+		arrays = safetensors(t, path+".safetensors")
+	default:
+		t.Skip("../shared/data/esm2_t6_8M_UR50D.pt (or .safetensors) is missing: 30 MB of published weights")
+	}
+	m, _, err := Load(arrays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape := &autograd.Tape{NoGrad: true}
+	corner := func(x *autograd.Var) (out []float32) {
+		for i := range 3 {
+			out = append(out, x.Data[i*x.Dim(1):i*x.Dim(1)+3]...)
+		}
+		return out
+	}
+	compare(t, "logits", corner(m.Logits(tape, m.Encode(tape, Pack([]int32{0, 1, 2, 3, 4, 5})))), 3, 3,
+		[][]float64{{8.9215, -10.5898, -6.4671}, {-6.3967, -13.9114, -1.1212}, {-7.7812, -13.9516, -3.7406}}, 2e-3)
+	compare(t, "states", corner(m.Encode(tape, Pack([]int32{0, 6, 4, 13, 5, 4, 16, 12, 11, 7, 2}))), 3, 3,
+		[][]float64{{0.1444, 0.5413, 0.3248}, {0.3034, 0.0053, 0.3108}, {0.3228, -0.2499, 0.3415}}, 2e-4)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
