@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/data"
 	"heed/format"
+	"heed/format/msa"
 	"heed/format/npy"
 	"heed/format/rr"
 	"heed/model/esm"
@@ -20,20 +22,23 @@ import (
 
 // A contactsRequest is the command line of "heed protein contacts".
 type contactsRequest struct {
-	model, fasta, out string
-	maxLen, threads   int
-	perResidue        float64
+	model, fasta, out     string
+	maxLen, threads, rows int
+	perResidue            float64
 }
 
 func contactsCommand() *cobra.Command {
 	r := contactsRequest{}
 	c := &cobra.Command{
-		Use:   "contacts MODEL FASTA",
-		Short: "Predict contacts of single sequences by a published encoder",
+		Use:   "contacts MODEL FILE",
+		Short: "Predict contacts of sequences or an alignment by a published encoder",
 		Long: `Predict which residues are in contact (C-beta atoms nearer than 8 Å) by the attention
-of ESM-2, one sequence at a time, without an alignment.
+of a published encoder. MODEL is a file that heed model import wrote, with a contact
+head. With ESM-2, FILE is a FASTA file of single sequences. With ESM-MSA-1b, it is an
+alignment as heed protein fit reads it; the contacts are those of its first row, and
+of more rows than --rows, those far from one another are taken.
 
-MODEL is a file that heed model import wrote, with a contact head. The table that is
+The table that is
 printed holds the pairs at a separation of 6 or more, the best first: as many as the
 sequence has residues, times --pairs. What is printed are the probabilities of the
 contact head, a logistic regression that its authors fitted on 20 proteins.
@@ -47,7 +52,7 @@ pairs of a single sequence in the format of CASP.`,
   heed protein contacts esm2_8m.safetensors 1a3a.fasta -o 1a3a.rr`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a model and a FASTA file", cmd.CommandPath())
+				return usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -60,6 +65,7 @@ pairs of a single sequence in the format of CASP.`,
 	fs.StringVarP(&r.out, "output", "o", "", "file for the maps (.npz) or for the pairs of one sequence (.rr)")
 	fs.Float64Var(&r.perResidue, "pairs", 1, "pairs to print, times the length of the sequence")
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
+	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
 }
@@ -78,19 +84,20 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	case r.maxLen < 1:
 		return usagef("--max-len %d: want 1 or more", r.maxLen)
 	}
-	proteins, err := readProteins(r.fasta, r.maxLen, cmd.ErrOrStderr())
+	architecture, err := encoderArchitecture(r.model)
+	if err != nil {
+		return err
+	}
+	load := r.sequences
+	if architecture == esm.ArchitectureMSA {
+		load = r.alignment
+	}
+	proteins, predict, err := load(n, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	if ext == ".rr" && len(proteins) != 1 {
 		return usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
-	}
-	m, err := LoadEncoder(r.model)
-	if err != nil {
-		return err
-	}
-	if m.Contact == nil {
-		return format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
 	}
 	w := bufio.NewWriter(cmd.OutOrStdout())
 	fmt.Fprintln(w, "sequence\ti\tj\tresidue_i\tresidue_j\tseparation\tprobability")
@@ -99,7 +106,7 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 			if err := cmd.Context().Err(); err != nil {
 				return err
 			}
-			x, err := m.Contacts(p.IDs, n)
+			x, err := predict(p)
 			if err != nil {
 				return err
 			}
@@ -136,6 +143,82 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	return each(nil)
 }
 
+// A predictor returns the contacts (L, L) of a protein.
+type predictor func(Protein) (*tensor.Tensor, error)
+
+// sequences loads ESM-2 and the sequences that it is for.
+func (r *contactsRequest) sequences(cores int, tell io.Writer) ([]Protein, predictor, error) {
+	proteins, err := readProteins(r.fasta, r.maxLen, tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := LoadEncoder(r.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.Contact == nil {
+		return nil, nil, format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
+	}
+	return proteins, func(p Protein) (*tensor.Tensor, error) { return m.Contacts(p.IDs, cores) }, nil
+}
+
+// few is the number of rows below which a map of the MSA Transformer is poor.
+const few = 16
+
+// alignment loads ESM-MSA-1b and the alignment that it is for, whose first row is
+// the one protein.
+func (r *contactsRequest) alignment(cores int, tell io.Writer) ([]Protein, predictor, error) {
+	if r.rows < 1 {
+		return nil, nil, usagef("--rows %d: want 1 or more", r.rows)
+	}
+	f, err := format.Open(r.fasta)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	a, err := msa.Read(r.fasta, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a, err = a.MatchQuery(); err != nil {
+		return nil, nil, err
+	}
+	if a.Columns > r.maxLen {
+		return nil, nil, hint(format.TooLargef(r.fasta, 0, "a query of %d residues, limit %d", a.Columns, r.maxLen), "--max-len raises the limit")
+	}
+	all := len(a.Rows)
+	if all > r.rows {
+		keep, err := data.DiverseRows(a.Seqs(), r.rows)
+		if err != nil {
+			return nil, nil, format.Invalidf(r.fasta, 0, "%w", err)
+		}
+		a = a.Select(keep)
+	}
+	fmt.Fprintf(tell, "%s: %d of %d rows, %d columns\n", r.fasta, len(a.Rows), all, a.Columns)
+	if len(a.Rows) < few {
+		fmt.Fprintf(tell, "warning: fewer than %d rows: the model has little to see\n", few)
+	}
+	p := Protein{ID: a.Rows[0].Name}
+	rows := make([][]int32, len(a.Rows))
+	for i, row := range a.Seqs() {
+		if rows[i], _, err = esm.EncodeRow(string(row)); err != nil {
+			return nil, nil, format.Invalidf(r.fasta, a.Rows[i].Line, "%w", err)
+		}
+	}
+	p.IDs = append(slices.Clone(rows[0]), esm.End)
+	m, err := LoadMSAEncoder(r.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.Contact == nil {
+		return nil, nil, format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
+	}
+	if err := m.Check(rows); err != nil {
+		return nil, nil, format.TooLargef(r.fasta, 0, "%w", err)
+	}
+	return []Protein{p}, func(Protein) (*tensor.Tensor, error) { return m.Contacts(rows, cores) }, nil
+}
+
 // rankPairs returns the pairs at a separation of 6 or more, the best first.
 func rankPairs(x *tensor.Tensor) []rr.Contact {
 	l := x.Dim(0)
@@ -152,7 +235,7 @@ func rankPairs(x *tensor.Tensor) []rr.Contact {
 // writeEncoderRR writes the pairs with a probability of 0.01 or more. What is no
 // letter, such as a gap or <mask>, is written as X.
 func writeEncoderRR(w io.Writer, p Protein, x *tensor.Tensor) error {
-	pred := rr.Prediction{Target: p.ID, Methods: []string{"ESM-2, contact head"}}
+	pred := rr.Prediction{Target: p.ID, Methods: []string{"contact head of a published encoder (ESM)"}}
 	for _, id := range p.IDs[1 : len(p.IDs)-1] {
 		letter := esm.Name(id)
 		if len(letter) != 1 || !strings.ContainsAny(letter, "ABCDEFGHIKLMNOPQRSTUVWXYZ") {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"heed/checkpoint"
 	"heed/format"
@@ -15,20 +14,67 @@ import (
 	"heed/model/esm"
 )
 
-// LoadEncoder reads a published encoder from the file that "heed model import"
-// wrote.
+// LoadEncoder reads ESM-2 from the file that "heed model import" wrote.
 func LoadEncoder(path string) (*esm.Model, error) {
-	const text = "heed model import PUBLISHED -o FILE makes the file that this command reads"
+	var config esm.Config
+	arrays, err := encoderArrays(path, esm.Architecture, &config)
+	if err != nil {
+		return nil, err
+	}
+	m, surplus, err := esm.Load(arrays)
+	if err != nil {
+		return nil, inEncoder(path, err)
+	}
+	m.Config.TokenDropout = config.TokenDropout
+	if m.Config != config || len(surplus) > 0 {
+		return nil, mismatch(path, config, m.Config, surplus)
+	}
+	return m, nil
+}
+
+// LoadMSAEncoder reads ESM-MSA-1b likewise.
+func LoadMSAEncoder(path string) (*esm.MSA, error) {
+	var config esm.MSAConfig
+	arrays, err := encoderArrays(path, esm.ArchitectureMSA, &config)
+	if err != nil {
+		return nil, err
+	}
+	m, surplus, err := esm.LoadMSA(arrays, config.Heads)
+	if err != nil {
+		return nil, inEncoder(path, err)
+	}
+	if m.Config != config || len(surplus) > 0 {
+		return nil, mismatch(path, config, m.Config, surplus)
+	}
+	return m, nil
+}
+
+const importHint = "heed model import PUBLISHED -o FILE makes the file that this command reads"
+
+// encoderArchitecture reads which encoder a file holds.
+func encoderArchitecture(path string) (string, error) {
+	h, err := checkpoint.LoadHeader(path)
+	if err != nil {
+		return "", hint(err, importHint)
+	}
+	info, err := h.Info("")
+	if err != nil {
+		return "", hint(err, importHint)
+	}
+	return info.Architecture, nil
+}
+
+// encoderArrays reads the arrays of a file, and its configuration.
+func encoderArrays(path, architecture string, config any) (map[string]esm.Array, error) {
 	f, err := checkpoint.Load(path)
 	if err != nil {
-		return nil, hint(err, text)
+		return nil, hint(err, importHint)
 	}
-	info, err := f.Info(esm.Architecture)
+	info, err := f.Info(architecture)
 	if err != nil {
-		return nil, hint(err, text)
+		return nil, hint(err, importHint)
 	}
-	var config esm.Config
-	if err := json.Unmarshal(info.Config, &config); err != nil {
+	if err := json.Unmarshal(info.Config, config); err != nil {
 		return nil, format.InvalidAt(path, 0, "config: %v", err)
 	}
 	arrays := map[string]esm.Array{}
@@ -42,27 +88,28 @@ func LoadEncoder(path string) (*esm.Model, error) {
 			return e.Float, nil
 		}}
 	}
-	m, surplus, err := esm.Load(arrays)
-	if placed := (*format.Error)(nil); err != nil && !errors.As(err, &placed) {
-		return nil, format.InvalidAt(path, 0, "%w", err)
-	} else if err != nil {
-		return nil, err
+	return arrays, nil
+}
+
+// inEncoder adds the file to an error that does not say it.
+func inEncoder(path string, err error) error {
+	if placed := (*format.Error)(nil); errors.As(err, &placed) {
+		return err
 	}
+	return format.InvalidAt(path, 0, "%w", err)
+}
+
+func mismatch(path string, says, has any, surplus []string) error {
 	if len(surplus) > 0 {
-		return nil, format.InvalidAt(path, 0, "tensor %q has no place in the model", surplus[0])
+		return format.InvalidAt(path, 0, "tensor %q has no place in the model", surplus[0])
 	}
-	m.Config.TokenDropout = config.TokenDropout
-	if m.Config != config {
-		return nil, format.InvalidAt(path, 0, "the config is %+v, the tensors are of %+v", config, m.Config)
-	}
-	return m, nil
+	return format.InvalidAt(path, 0, "the config is %+v, the tensors are of %+v", says, has)
 }
 
 // A Protein is a sequence as an encoder reads it.
 type Protein struct {
-	ID       string
-	Residues string  // those of IDs without the two ends
-	IDs      []int32 // as esm.Encode gives them
+	ID  string
+	IDs []int32 // as esm.Encode gives them
 }
 
 // trainedOn is the length of the longest proteins that ESM-2 saw in training.
@@ -104,11 +151,7 @@ func readProteins(path string, most int, tell io.Writer) ([]Protein, error) {
 			long++
 		}
 		sum.Lower, sum.J, sum.Stops, sum.Inner = sum.Lower+n.Lower, sum.J+n.J, sum.Stops+n.Stops, sum.Inner+n.Inner
-		var text strings.Builder
-		for _, id := range ids[1 : len(ids)-1] {
-			text.WriteString(esm.Name(id))
-		}
-		out = append(out, Protein{rec.ID, text.String(), ids})
+		out = append(out, Protein{rec.ID, ids})
 	}
 	for _, c := range []struct {
 		n    int

@@ -1,5 +1,7 @@
-// Package esm is ESM-2 (Lin et al. 2023), a published encoder of proteins, with
-// the weights that its authors gave away.
+// Package esm is ESM-2 (Lin et al. 2023) and ESM-MSA-1b (Rao et al. 2021), two
+// published encoders of proteins, with the weights that their authors gave away.
+// They share the alphabet and both heads; [Model] is the one for single sequences,
+// [MSA] the one for alignments.
 //
 // Letters flow in; hidden states, logits over the alphabet and contacts flow
 // out. In the order of the data:
@@ -14,7 +16,7 @@
 //	ids, changes, err := esm.Encode("MKTVRQERLKSIVRIL")
 //	contacts, err := model.Contacts(ids, cores) // (16, 16)
 //
-// It is a package of its own, beside model/sequence, because what its weights
+// It is a package of its own, beside model/sequence, because what the weights
 // mean is fixed: two end tokens, the rescaling for masks, a masked-token head
 // tied to the embedding, a contact head on the attention of all layers. A model
 // that is trained here is free to choose, and has none of these.
