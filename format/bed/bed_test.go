@@ -222,6 +222,10 @@ func TestWrite(t *testing.T) {
 			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
 	}
+	var b strings.Builder
+	if err := WriteSignal(&b, Signal{Chrom: "c", Start: 1, End: 2, Value: 0.123456789}); err != nil || b.String() != "c\t1\t2\t0.12345679\n" {
+		t.Errorf("got %q, %v", b.String(), err)
+	}
 	for _, test := range []struct {
 		s    Signal
 		want string

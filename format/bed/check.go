@@ -76,10 +76,7 @@ func (o *Order) Check(name string, line int, chrom string, start, end int) error
 	case o.Apart && start < o.end:
 		return format.Invalidf(name, line, "interval %d to %d overlaps the one that ends at %d in line %d", start, end, o.end, o.line)
 	}
-	if chrom != o.chrom {
-		o.end = 0
-	}
-	o.chrom, o.start, o.end, o.line = chrom, start, max(end, o.end), line
+	o.chrom, o.start, o.end, o.line = chrom, start, end, line
 	return nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"heed/format"
 )
 
-// A Writer writes one bigWig file. Besides fixed buffers it holds the index: 48
-// bytes for each 1,024 intervals.
+// A Writer writes one bigWig file. Besides fixed buffers it holds the index: 32
+// bytes for each section, that is, for 1,024 intervals of a chromosome.
 type Writer struct {
 	out    output
 	chroms []Chrom
