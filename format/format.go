@@ -37,6 +37,8 @@ const (
 	MaxHeader = 1 << 20
 	// MaxRow is the greatest length in bytes of one row of a table.
 	MaxRow = 16 << 20
+	// MaxArray is the greatest size in bytes of one array of numbers: 4 GiB.
+	MaxArray = 4 << 30
 )
 
 // An Error says where in a file the problem is.

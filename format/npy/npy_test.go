@@ -4,175 +4,268 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"heed/format"
 )
 
-func sample(t *testing.T, name string) *Array {
-	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
+// The shapes and values of testdata/check.py.
+var shapes = [][]int{{}, {0}, {5}, {2, 3}, {3, 0, 2}, {2, 3, 4}, {2, 1, 3, 2}}
+
+func values(kind string, shape []int) Array {
+	n, _ := count(shape, 1000)
+	rule := make([]int, n)
+	for k := range rule {
+		rule[k] = 7*k - 20
 	}
-	defer f.Close()
-	a, err := Read(name, f)
-	if err != nil {
-		t.Fatal(err)
+	eighths := make([]float64, n)
+	for k, v := range rule {
+		eighths[k] = float64(v) / 8
+	}
+	a := Array{Shape: shape}
+	switch kind {
+	case "f2", "f4":
+		a.Data = convert[float32](eighths)
+	case "f8":
+		a.Data = eighths
+	case "i1":
+		a.Data = convert[int8](rule)
+	case "i2":
+		a.Data = convert[int16](rule)
+	case "i4":
+		a.Data = convert[int32](rule)
+	case "i8":
+		a.Data = convert[int64](rule)
+	case "u1":
+		a.Data = convert[uint8](rule)
+	case "u2":
+		a.Data = convert[uint16](rule)
+	case "u4":
+		a.Data = convert[uint32](rule)
+	case "u8":
+		a.Data = convert[uint64](rule)
+	case "b1":
+		odd := make([]bool, n)
+		for k, v := range rule {
+			odd[k] = v%2 != 0
+		}
+		a.Data = odd
 	}
 	return a
 }
 
-// TestNumPy reads what NumPy wrote.
+// TestNumPy reads what NumPy wrote: every type, shape, order of bytes and order
+// of dimensions.
 func TestNumPy(t *testing.T) {
-	count := func(value func(i int) float64) (out []float64) {
-		for i := range 24 {
-			out = append(out, value(i))
-		}
-		return out
-	}
-	for name, want := range map[string]Array{
-		"f4.npy":         {[]int{2, 3, 4}, count(func(i int) float64 { return float64(i) / 8 })},
-		"f8_fortran.npy": {[]int{2, 3, 4}, count(func(i int) float64 { return float64(i) / 8 })},
-		"i2_big.npy":     {[]int{2, 3, 4}, count(func(i int) float64 { return float64(i) - 12 })},
-		"f2.npy":         {[]int{6}, []float64{0, 1, -2, 0.333251953125, 65504, math.Inf(1)}},
-		"b1.npy":         {[]int{3}, []float64{1, 0, 1}},
-		"scalar.npy":     {nil, []float64{7}},
-	} {
-		if a := sample(t, name); !slices.Equal(a.Shape, want.Shape) || !slices.Equal(a.Data, want.Data) {
-			t.Errorf("%s: %v", name, a)
-		}
-	}
-	text, err := os.ReadFile("testdata/two.npz")
+	f, err := Open(filepath.Join("testdata", "numpy.npz"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	if err := ReadArchive("two.npz", bytes.NewReader(text), int64(len(text)), func(key string, a *Array) error {
-		got = append(got, fmt.Sprint(key, a.Shape, len(a.Data), a.Data[len(a.Data)-1]))
-		return nil
-	}); err != nil || !slices.Equal(got, []string{"first[2 3 4] 24 23", "second[1] 1 -1.5"}) {
-		t.Errorf("%q, %v", got, err)
+	defer f.Close()
+	read := 0
+	for _, k := range kinds {
+		for i, shape := range shapes {
+			for _, suffix := range []string{"", "_fortran", "_big"} {
+				name := fmt.Sprintf("%s_%d%s", k.descr, i, suffix)
+				got, err := f.Read(name)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if diff := cmp.Diff(values(k.descr, shape), got); diff != "" {
+					t.Errorf("%s: %s", name, diff)
+				}
+				read++
+			}
+		}
+	}
+	if read != len(f.Names()) {
+		t.Errorf("read %d arrays of %d", read, len(f.Names()))
+	}
+	for _, version := range []int{1, 2, 3} {
+		name := fmt.Sprintf("version%d.npy", version)
+		r, err := os.Open(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		got, err := Read(name, iotest.OneByteReader(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(values("f8", []int{2, 3}), got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	f, err = Open(filepath.Join("testdata", "stored.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := f.Read("y")
+	if diff := cmp.Diff(values("i8", []int{5}), got); err != nil || diff != "" {
+		t.Errorf("%v, %s", err, diff)
 	}
 }
 
 func TestWrite(t *testing.T) {
-	for _, shape := range [][]int{{}, {0}, {5}, {2, 3}, {3, 1, 2}} {
-		size := 1
-		for _, n := range shape {
-			size *= n
-		}
-		data := make([]float32, size)
-		for i := range data {
-			data[i] = float32(i) - 0.5
-		}
+	for _, stored := range []bool{false, true} {
 		var b bytes.Buffer
-		if err := Write(&b, data, shape...); err != nil {
+		w := NewWriter(&b)
+		w.Stored = stored
+		for _, k := range kinds {
+			for i, shape := range shapes {
+				if err := w.Add(fmt.Sprintf("%s_%d", k.descr, i), values(k.descr, shape).Data, shape...); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if (b.Len()-4*size)%64 != 0 {
-			t.Errorf("shape %v: the data does not begin at a multiple of 64", shape)
+		a, err := NewArchive("p", bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
 		}
-		a, err := Read("x", &b)
-		if err != nil || !slices.Equal(a.Shape, shape) || len(a.Data) != size {
-			t.Fatalf("shape %v: %v, %v", shape, a, err)
-		}
-		for i, v := range a.Data {
-			if v != float64(data[i]) {
-				t.Errorf("value %d is %v, want %v", i, v, data[i])
+		for _, k := range kinds {
+			for i, shape := range shapes {
+				got, err := a.Read(fmt.Sprintf("%s_%d", k.descr, i))
+				if diff := cmp.Diff(values(k.descr, shape), got); err != nil || diff != "" {
+					t.Errorf("%s %v: %v, %s", k.descr, shape, err, diff)
+				}
 			}
 		}
 	}
-	if err := Write(&bytes.Buffer{}, make([]float32, 5), 2, 3); err == nil || err.Error() != "npy: 5 values for shape [2 3]" {
-		t.Errorf("error %v", err)
-	}
 	var b bytes.Buffer
-	w := NewWriter(&b)
-	if err := errors.Join(w.Add("a", []float32{1, 2}, 2), w.Add("b", []float32{3}, 1, 1), w.Close()); err != nil {
+	if err := Write(&b, []uint8("ab"), 2); err != nil {
 		t.Fatal(err)
 	}
-	sum := 0.0
-	if err := ReadArchive("x", bytes.NewReader(b.Bytes()), int64(b.Len()), func(_ string, a *Array) error {
-		for _, v := range a.Data {
-			sum += v
-		}
-		return nil
-	}); err != nil || sum != 6 {
-		t.Errorf("sum %v, %v", sum, err)
+	want := "\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }" + strings.Repeat(" ", 60) + "\nab"
+	if b.String() != want {
+		t.Errorf("got  %q\nwant %q", b.String(), want)
 	}
-}
-
-// array makes a file of version 1 with a header and some bytes.
-func array(header, data string) string {
-	return magic + "\x01\x00" + string([]byte{byte(len(header)), byte(len(header) >> 8)}) + header + data
-}
-
-func TestBadInput(t *testing.T) {
-	objects, err := os.ReadFile("testdata/objects.npy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		in, want string
-		kind     error
+	for _, test := range []struct {
+		a    Array
+		want string
 	}{
-		{"", "x: invalid: ends within its first 8 bytes", format.ErrInvalid},
-		{"PK\x03\x04....", "x: invalid: not a NumPy array: it does not begin with \\x93NUMPY", format.ErrInvalid},
-		{magic + "\x09\x00", "x: offset 6: not supported: version 9 of the format", format.ErrUnsupported},
-		{magic + "\x01\x00\x05", "x: offset 8: invalid: ends before the size of its header", format.ErrInvalid},
-		{magic + "\x02\x00\xff\xff\xff\xff", "x: offset 8: too large: a header of 4294967295 bytes, limit 65536", format.ErrTooLarge},
-		{magic + "\x01\x00\x20\x00{", "x: offset 10: invalid: ends within its header", format.ErrInvalid},
-		{array("[]", ""), "x: offset 10: invalid: the header is no dictionary", format.ErrInvalid},
-		{array("{'descr' '<f4'}", ""), "x: offset 10: invalid: the header is no dictionary", format.ErrInvalid},
-		{array("{'descr': 4}", ""), "x: offset 10: invalid: the type of the values is no string", format.ErrInvalid},
-		{array("{'descr': [('a', '<f4')]}", ""), "x: offset 10: not supported: an array of records", format.ErrUnsupported},
-		{array("{'descr': '<c16'}", ""), `x: offset 10: not supported: values of type "<c16"`, format.ErrUnsupported},
-		{array("{'fortran_order': 1}", ""), "x: offset 10: invalid: fortran_order is neither True nor False", format.ErrInvalid},
-		{array("{'shape': 3}", ""), "x: offset 10: invalid: the shape is no tuple", format.ErrInvalid},
-		{array("{'shape': (-3,)}", ""), `x: offset 10: invalid: axis of length "-3"`, format.ErrInvalid},
-		{array("{'shape': (100000, 100000)}", ""), "x: offset 10: too large: shape (100000, 100000): limit 268435456 values", format.ErrTooLarge},
-		{array("{'shape': ("+strings.Repeat("1,", 33)+")}", ""), "x: offset 10: too large: more than 32 axes", format.ErrTooLarge},
-		{array("{'size': 3}", ""), `x: offset 10: invalid: the header has a key "size"`, format.ErrInvalid},
-		{array("{'shape': ()}", ""), `x: offset 10: invalid: the header lacks "descr"`, format.ErrInvalid},
-		{array("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", "1234567"), "x: offset 65: invalid: ends after 0 of 3 values", format.ErrInvalid},
-		{string(objects), "x: offset 10: not supported: an array of Python objects, which only running a pickle could read", format.ErrUnsupported},
+		{Array{}, "npy: cannot write data of type <nil>"},
+		{Array{[]int{1}, []int{1}}, "npy: cannot write data of type []int"},
+		{Array{[]int{2, 2}, []int8{1}}, "npy: shape [2 2] has 4 elements, but the data 1"},
+		{Array{[]int{-1, -1}, []int8{1}}, "npy: shape [-1 -1] has a negative size"},
+		{Array{nil, []int8{}}, "npy: shape [] has 1 elements, but the data 0"},
 	} {
-		if _, err := Read("x", strings.NewReader(c.in)); err == nil || err.Error() != c.want || !errors.Is(err, c.kind) {
-			t.Errorf("got  %v\nwant %s", err, c.want)
+		if err := Write(io.Discard, test.a.Data, test.a.Shape...); err == nil || err.Error() != test.want {
+			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
 	}
-	if err := ReadArchive("x", strings.NewReader("nothing"), 7, nil); err == nil || err.Error() != "x: invalid: not an archive of arrays: zip: not a valid zip file" {
-		t.Errorf("error %v", err)
+	w := NewWriter(io.Discard)
+	for _, test := range []struct{ name, want string }{
+		{"x", "<nil>"}, {"x", `npy: two arrays are called "x"`}, {"", `npy: "" is no name for an array`}, {"a/../x", `npy: "a/../x" is no name for an array`},
+		{"/x", `npy: "/x" is no name for an array`}, {"a\nb", `npy: "a\nb" is no name for an array`}, {"sp|P1/1-9", "<nil>"},
+	} {
+		if got := fmt.Sprint(w.Add(test.name, []int8{1})); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
 	}
 }
 
-func FuzzRead(f *testing.F) {
-	for _, name := range []string{"f4.npy", "f8_fortran.npy", "i2_big.npy", "scalar.npy", "objects.npy"} {
-		text, err := os.ReadFile("testdata/" + name)
-		if err != nil {
-			f.Fatal(err)
+func TestConversions(t *testing.T) {
+	for _, k := range kinds {
+		a := values(k.descr, []int{3})
+		f := a.Float32s()
+		if len(f) != 3 || a.Len() != 3 {
+			t.Errorf("%s: %v", k.descr, f)
 		}
-		f.Add(text)
+		n, err := a.Ints()
+		if k.descr[0] == 'f' {
+			if want := "npy: element 0 is -2.5, not an integer"; err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", k.descr, err, want)
+			}
+			continue
+		}
+		if k.descr == "u8" {
+			if want := "npy: element 0 is 18446744073709551596, too great for an integer"; err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", k.descr, err, want)
+			}
+			continue
+		}
+		for i := range n {
+			if err != nil || float32(n[i]) != f[i] {
+				t.Errorf("%s: %v, %v and %v", k.descr, err, n, f)
+			}
+		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		a, err := Read("x", bytes.NewReader(in))
+	for _, v := range []float64{math.NaN(), math.Inf(1), 1 << 63, -1 << 70} {
+		if n, err := (Array{nil, []float64{v}}).Ints(); err == nil {
+			t.Errorf("%v is the integer %v", v, n)
+		}
+	}
+	if n, err := (Array{nil, []float32{-3}}).Ints(); err != nil || n[0] != -3 {
+		t.Errorf("got %v, %v", n, err)
+	}
+	if _, err := (Array{nil, "x"}).Ints(); err == nil || (Array{nil, "x"}).Float32s() != nil || (Array{nil, "x"}).Len() != -1 {
+		t.Error("text is taken for numbers")
+	}
+	// All float16, by the definition of the format.
+	for h := range 1 << 16 {
+		e, f := h>>10&31, float64(h&1023)
+		want := math.Ldexp(f, -24)
+		switch {
+		case e == 31 && f == 0:
+			want = math.Inf(1)
+		case e == 31:
+			want = math.NaN()
+		case e > 0:
+			want = math.Ldexp(1024+f, e-25)
+		}
+		if h>>15 == 1 {
+			want = -want
+		}
+		got := float64(half(uint16(h)))
+		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != math.Signbit(want) && !math.IsNaN(want) {
+			t.Fatalf("%#04x is %v, want %v", h, got, want)
+		}
+	}
+}
+
+// FuzzRead checks that no input makes the reader panic, that every error says
+// which file, and that arrays read the same after they were written.
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{
+		file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }\n", "abcdefgh"),
+		file("{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }\n", "\x00\x07"),
+		file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (), }\n", "abcd"),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first, err := Reader{MaxBytes: 1 << 20}.Read("p", bytes.NewReader(data))
 		if err != nil {
-			var known *format.Error
-			if !errors.As(err, &known) {
-				t.Fatalf("error %v is none of package format", err)
+			var e *format.Error
+			if !errors.As(err, &e) || e.Name != "p" {
+				t.Fatalf("%v is not an error of p", err)
 			}
 			return
 		}
-		size := 1
-		for _, n := range a.Shape {
-			size *= n
+		var b bytes.Buffer
+		if err := Write(&b, first.Data, first.Shape...); err != nil {
+			t.Fatal(err)
 		}
-		if size != len(a.Data) {
-			t.Fatalf("shape %v with %d values", a.Shape, len(a.Data))
+		second, err := Read("p", &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(first, second, cmpopts.EquateNaNs()); diff != "" {
+			t.Fatal(diff)
 		}
 	})
 }

@@ -1,300 +1,265 @@
 package npy
 
 import (
-	"archive/zip"
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 
 	"heed/format"
 )
 
-// maxHeader is the longest header that is read, far above that of any array of
-// numbers.
-const maxHeader = 1 << 16
+const magic = "\x93NUMPY"
 
-// Read reads the array of a .npy file. Errors name the file and are those of
-// package format.
-func Read(name string, r io.Reader) (*Array, error) {
-	in := bufio.NewReaderSize(r, 1<<16)
-	head := make([]byte, len(magic)+2)
-	if _, err := io.ReadFull(in, head); err != nil {
-		return nil, short(name, 0, err, "ends within its first %d bytes", len(head))
+// maxHeader is the greatest length of a header that is read. NumPy's own limit is
+// 10,000 letters.
+const maxHeader = 1<<16 - 1
+
+// A Reader says how much to read. The zero value reads arrays of up to
+// [format.MaxArray] bytes.
+type Reader struct {
+	MaxBytes int64 // greatest size of an array; 0 means format.MaxArray
+}
+
+// Read reads one array, as [Reader.Read] of the zero Reader does.
+func Read(name string, r io.Reader) (Array, error) { return Reader{}.Read(name, r) }
+
+// Read reads a .npy file. Errors have name and offset.
+func (d Reader) Read(name string, r io.Reader) (Array, error) {
+	if d.MaxBytes <= 0 {
+		d.MaxBytes = format.MaxArray
 	}
-	if string(head[:len(magic)]) != magic {
-		return nil, format.InvalidAt(name, 0, "not a NumPy array: it does not begin with \\x93NUMPY")
-	}
-	at := int64(len(head))
-	var size int
-	switch version := head[len(magic)]; version {
-	case 1:
-		var n [2]byte
-		if _, err := io.ReadFull(in, n[:]); err != nil {
-			return nil, short(name, at, err, "ends before the size of its header")
-		}
-		size, at = int(binary.LittleEndian.Uint16(n[:])), at+2
-	case 2, 3:
-		var n [4]byte
-		if _, err := io.ReadFull(in, n[:]); err != nil {
-			return nil, short(name, at, err, "ends before the size of its header")
-		}
-		long := binary.LittleEndian.Uint32(n[:])
-		if long > maxHeader {
-			return nil, format.TooLargeAt(name, at, "a header of %d bytes, limit %d", long, maxHeader)
-		}
-		size, at = int(long), at+4
-	default:
-		return nil, format.UnsupportedAt(name, at-2, "version %d of the format", version)
-	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(in, text); err != nil {
-		return nil, short(name, at, err, "ends within its header")
-	}
-	h, err := parseHeader(name, at, string(text))
+	s := source{name: name, r: r}
+	h, err := s.header()
 	if err != nil {
-		return nil, err
+		return Array{}, err
 	}
-	at += int64(size)
-	a := &Array{Shape: h.shape}
-	// Memory grows with what is there, not with what the header says.
-	buf := make([]byte, h.size*4096)
-	for left := h.values; left > 0; {
-		n := min(left, 4096)
-		b := buf[:n*h.size]
-		if _, err := io.ReadFull(in, b); err != nil {
-			return nil, short(name, at+int64(len(a.Data)*h.size), err, "ends after %d of %d values", len(a.Data), h.values)
-		}
-		for ; len(b) > 0; b = b[h.size:] {
-			a.Data = append(a.Data, h.value(b))
-		}
-		left -= n
+	kind, order, err := s.kind(h.descr)
+	if err != nil {
+		return Array{}, err
+	}
+	n, err := count(h.shape, uint64(d.MaxBytes)/uint64(kind.size))
+	if err != nil {
+		return Array{}, format.TooLargeAt(name, s.offset, "%w", err)
+	}
+	a := Array{Shape: h.shape}
+	if a.Data, err = kind.read(&s, n, order); err != nil {
+		return Array{}, err
+	}
+	var more [1]byte
+	if _, err := io.ReadFull(r, more[:]); err == nil {
+		return Array{}, format.InvalidAt(name, s.offset, "file goes on after the array")
+	} else if err != io.EOF {
+		return Array{}, s.failed(err)
 	}
 	if h.fortran {
-		a.Data = rowMajor(a.Data, a.Shape)
+		a = kind.toC(a)
 	}
 	return a, nil
 }
 
-// short reports an error of reading: an early end is a fault of the file.
-func short(name string, at int64, err error, text string, args ...any) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return format.InvalidAt(name, at, text, args...)
-	}
-	return err
+// A source counts the bytes it has read.
+type source struct {
+	name   string
+	r      io.Reader
+	offset int64
 }
 
-// A header says what the values are.
-type header struct {
-	shape   []int
-	values  int
-	fortran bool
-	size    int // bytes of a value
-	value   func(b []byte) float64
-}
-
-// parseHeader reads the dictionary of a header, a literal of Python of which the
-// format fixes all but the order of its keys.
-func parseHeader(name string, at int64, text string) (*header, error) {
-	h := &header{values: 1}
-	body, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
-	if body, ok = strings.CutSuffix(body, "}"); !ok {
-		return nil, format.InvalidAt(name, at, "the header is no dictionary")
-	}
-	seen := map[string]bool{}
-	for strings.Trim(body, " ,") != "" {
-		key, rest, ok := quoted(strings.TrimLeft(body, " ,"))
-		rest, colon := strings.CutPrefix(strings.TrimLeft(rest, " "), ":")
-		if !ok || !colon {
-			return nil, format.InvalidAt(name, at, "the header is no dictionary")
-		}
-		rest = strings.TrimLeft(rest, " ")
-		seen[key] = true
-		switch key {
-		case "descr":
-			if strings.HasPrefix(rest, "[") {
-				return nil, format.UnsupportedAt(name, at, "an array of records")
-			}
-			kind, after, ok := quoted(rest)
-			if !ok {
-				return nil, format.InvalidAt(name, at, "the type of the values is no string")
-			}
-			if err := h.kind(name, at, kind); err != nil {
-				return nil, err
-			}
-			body = after
-		case "fortran_order":
-			switch {
-			case strings.HasPrefix(rest, "True"):
-				h.fortran, body = true, rest[4:]
-			case strings.HasPrefix(rest, "False"):
-				body = rest[5:]
-			default:
-				return nil, format.InvalidAt(name, at, "fortran_order is neither True nor False")
-			}
-		case "shape":
-			list, after, ok := strings.Cut(strings.TrimPrefix(rest, "("), ")")
-			if !ok || !strings.HasPrefix(rest, "(") {
-				return nil, format.InvalidAt(name, at, "the shape is no tuple")
-			}
-			for _, part := range strings.Split(list, ",") {
-				if part = strings.TrimSpace(part); part == "" {
-					continue
-				}
-				n, err := strconv.Atoi(strings.TrimSuffix(part, "L")) // an L: of Python 2
-				if err != nil || n < 0 {
-					return nil, format.InvalidAt(name, at, "axis of length %.20q", part)
-				}
-				if len(h.shape) == 32 {
-					return nil, format.TooLargeAt(name, at, "more than 32 axes")
-				}
-				if n > 0 && h.values > MaxValues/n {
-					return nil, format.TooLargeAt(name, at, "shape (%.60s): limit %d values", list, MaxValues)
-				}
-				h.values *= n
-				h.shape = append(h.shape, n)
-			}
-			body = after
-		default:
-			return nil, format.InvalidAt(name, at, "the header has a key %.20q", key)
-		}
-	}
-	for _, key := range []string{"descr", "fortran_order", "shape"} {
-		if !seen[key] {
-			return nil, format.InvalidAt(name, at, "the header lacks %q", key)
-		}
-	}
-	return h, nil
-}
-
-// quoted cuts a quoted string off the beginning of s.
-func quoted(s string) (text, rest string, ok bool) {
-	if s == "" || s[0] != '\'' && s[0] != '"' {
-		return "", s, false
-	}
-	return strings.Cut(s[1:], s[:1])
-}
-
-// kind sets how a value is read.
-func (h *header) kind(name string, at int64, kind string) error {
-	if strings.Contains(kind, "O") {
-		return format.UnsupportedAt(name, at, "an array of Python objects, which only running a pickle could read")
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	plain := kind
-	switch {
-	case strings.HasPrefix(kind, ">"):
-		order, plain = binary.BigEndian, kind[1:]
-	case strings.HasPrefix(kind, "<"), strings.HasPrefix(kind, "|"), strings.HasPrefix(kind, "="):
-		plain = kind[1:]
-	}
-	switch plain {
-	case "f8":
-		h.size, h.value = 8, func(b []byte) float64 { return math.Float64frombits(order.Uint64(b)) }
-	case "f4":
-		h.size, h.value = 4, func(b []byte) float64 { return float64(math.Float32frombits(order.Uint32(b))) }
-	case "f2":
-		h.size, h.value = 2, func(b []byte) float64 { return half(order.Uint16(b)) }
-	case "i8":
-		h.size, h.value = 8, func(b []byte) float64 { return float64(int64(order.Uint64(b))) }
-	case "i4":
-		h.size, h.value = 4, func(b []byte) float64 { return float64(int32(order.Uint32(b))) }
-	case "i2":
-		h.size, h.value = 2, func(b []byte) float64 { return float64(int16(order.Uint16(b))) }
-	case "i1":
-		h.size, h.value = 1, func(b []byte) float64 { return float64(int8(b[0])) }
-	case "u8":
-		h.size, h.value = 8, func(b []byte) float64 { return float64(order.Uint64(b)) }
-	case "u4":
-		h.size, h.value = 4, func(b []byte) float64 { return float64(order.Uint32(b)) }
-	case "u2":
-		h.size, h.value = 2, func(b []byte) float64 { return float64(order.Uint16(b)) }
-	case "u1":
-		h.size, h.value = 1, func(b []byte) float64 { return float64(b[0]) }
-	case "b1":
-		h.size, h.value = 1, func(b []byte) float64 {
-			if b[0] != 0 {
-				return 1
-			}
-			return 0
-		}
-	default:
-		return format.UnsupportedAt(name, at, "values of type %.20q", kind)
+func (s *source) fill(b []byte) error {
+	n, err := io.ReadFull(s.r, b)
+	s.offset += int64(n)
+	if err != nil {
+		return s.failed(err)
 	}
 	return nil
 }
 
-// half widens an IEEE half-precision float.
-func half(b uint16) float64 {
-	sign, exp, frac := float64(1), int(b>>10&31), float64(b&1023)
-	if b>>15 == 1 {
-		sign = -1
+func (s *source) failed(err error) error {
+	var placed *format.Error
+	switch {
+	case errors.As(err, &placed):
+		return err
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return format.InvalidAt(s.name, s.offset, "file is cut off")
 	}
-	switch exp {
-	case 0:
-		return sign * math.Ldexp(frac, -24)
-	case 31:
-		if frac != 0 {
-			return math.NaN()
-		}
-		return math.Inf(int(sign))
-	}
-	return sign * math.Ldexp(1024+frac, exp-25)
+	return &format.Error{Name: s.name, Offset: s.offset, Err: err}
 }
 
-// rowMajor turns values whose first axis is fastest.
-func rowMajor(data []float64, shape []int) []float64 {
-	out := make([]float64, len(data))
-	index := make([]int, len(shape))
-	for i := range out {
-		at, step := 0, 1
-		for k, n := range shape {
-			at += index[k] * step
-			step *= n
+func (s *source) header() (header, error) {
+	b := make([]byte, 8)
+	if n, err := io.ReadFull(s.r, b); string(b[:min(n, 6)]) != magic {
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return header{}, s.failed(err)
 		}
-		out[i] = data[at]
-		for k := len(shape) - 1; k >= 0; k-- {
-			if index[k]++; index[k] < shape[k] {
+		if n > 0 && b[0] == 0x80 {
+			return header{}, format.UnsupportedAt(s.name, 0, "this is a pickle, which is a program; save numbers with numpy.save(..., allow_pickle=False)")
+		}
+		if string(b[:min(n, 2)]) == "PK" {
+			return header{}, format.InvalidAt(s.name, 0, "this is an archive, .npz, not a single array")
+		}
+		return header{}, format.InvalidAt(s.name, 0, "not npy: first bytes are %s, want %q", show(string(b[:n])), magic)
+	} else if err != nil {
+		return header{}, s.failed(err)
+	}
+	s.offset = 8
+	var size uint32
+	switch version := b[6]; version {
+	case 1:
+		b := make([]byte, 2)
+		if err := s.fill(b); err != nil {
+			return header{}, err
+		}
+		size = uint32(binary.LittleEndian.Uint16(b))
+	case 2, 3: // 3 has a header in UTF-8, for the names of records
+		b := make([]byte, 4)
+		if err := s.fill(b); err != nil {
+			return header{}, err
+		}
+		size = binary.LittleEndian.Uint32(b)
+	default:
+		return header{}, format.UnsupportedAt(s.name, 6, "npy version %d; versions 1 to 3 are read", version)
+	}
+	if size > maxHeader {
+		return header{}, format.TooLargeAt(s.name, 8, "header of %d bytes; the limit is %d", size, maxHeader)
+	}
+	at := s.offset
+	text := make([]byte, size)
+	if err := s.fill(text); err != nil {
+		return header{}, err
+	}
+	h, err := parseHeader(string(text))
+	if err == errRecords {
+		return h, format.UnsupportedAt(s.name, at, "%w; save each column as an array of its own", err)
+	}
+	if err != nil {
+		return h, format.InvalidAt(s.name, at, "%w", err)
+	}
+	return h, nil
+}
+
+// A kind is a type of numbers: how it is read and written.
+type kind struct {
+	descr string // without the byte order
+	size  int    // bytes of a number
+	read  func(s *source, n int, order binary.ByteOrder) (any, error)
+	toC   func(a Array) Array
+}
+
+// kinds are all types there are. They are never written to. The order of bool
+// and the types of one byte is '|'.
+var kinds = []kind{
+	kindOf("f4", 4, func(o binary.ByteOrder, b []byte) float32 { return math.Float32frombits(o.Uint32(b)) }),
+	kindOf("f8", 8, func(o binary.ByteOrder, b []byte) float64 { return math.Float64frombits(o.Uint64(b)) }),
+	kindOf("f2", 2, func(o binary.ByteOrder, b []byte) float32 { return half(o.Uint16(b)) }),
+	kindOf("i1", 1, func(o binary.ByteOrder, b []byte) int8 { return int8(b[0]) }),
+	kindOf("i2", 2, func(o binary.ByteOrder, b []byte) int16 { return int16(o.Uint16(b)) }),
+	kindOf("i4", 4, func(o binary.ByteOrder, b []byte) int32 { return int32(o.Uint32(b)) }),
+	kindOf("i8", 8, func(o binary.ByteOrder, b []byte) int64 { return int64(o.Uint64(b)) }),
+	kindOf("u1", 1, func(o binary.ByteOrder, b []byte) uint8 { return b[0] }),
+	kindOf("u2", 2, func(o binary.ByteOrder, b []byte) uint16 { return o.Uint16(b) }),
+	kindOf("u4", 4, func(o binary.ByteOrder, b []byte) uint32 { return o.Uint32(b) }),
+	kindOf("u8", 8, func(o binary.ByteOrder, b []byte) uint64 { return o.Uint64(b) }),
+	kindOf("b1", 1, func(o binary.ByteOrder, b []byte) bool { return b[0] != 0 }),
+}
+
+func kindOf[T any](descr string, size int, get func(binary.ByteOrder, []byte) T) kind {
+	return kind{descr, size,
+		func(s *source, n int, order binary.ByteOrder) (any, error) {
+			return readNumbers(s, n, size, func(b []byte) T { return get(order, b) })
+		},
+		func(a Array) Array { return Array{a.Shape, toC(a.Shape, a.Data.([]T))} },
+	}
+}
+
+// kind finds the type that a descr such as "<f4" names.
+func (s *source) kind(descr string) (kind, binary.ByteOrder, error) {
+	var order binary.ByteOrder = binary.LittleEndian
+	base := strings.TrimLeft(descr, "<>|=")
+	if strings.HasPrefix(descr, ">") {
+		order = binary.BigEndian
+	}
+	for _, k := range kinds {
+		if k.descr == base && len(descr) == len(base)+1 && (k.size == 1 || strings.ContainsAny(descr[:1], "<>")) {
+			return k, order, nil
+		}
+	}
+	reason := "numbers of type %s"
+	switch {
+	case strings.HasPrefix(base, "O"):
+		reason = "array of Python objects (type %s): it is a pickle, which is a program; save numbers with numpy.save(..., allow_pickle=False)"
+	case strings.HasPrefix(base, "c"):
+		reason = "complex numbers (type %s)"
+	case strings.HasPrefix(base, "U"), strings.HasPrefix(base, "S"), strings.HasPrefix(base, "a"):
+		reason = "text (type %s)"
+	case strings.HasPrefix(base, "M"), strings.HasPrefix(base, "m"):
+		reason = "dates (type %s)"
+	}
+	return kind{}, nil, format.UnsupportedAt(s.name, s.offset, reason, show(descr))
+}
+
+// readNumbers reads n numbers. It takes memory as the numbers come, not as the
+// header says: a file that is cut off does not cost what it promised.
+func readNumbers[T any](s *source, n, size int, get func([]byte) T) ([]T, error) {
+	const chunk = 64 << 10 // bytes
+	buf := make([]byte, min(chunk, n*size))
+	out := make([]T, 0, min(n, 1<<20))
+	for len(out) < n {
+		k := min(len(buf)/size, n-len(out))
+		if err := s.fill(buf[:k*size]); err != nil {
+			return nil, err
+		}
+		if cap(out)-len(out) < k {
+			grown := make([]T, len(out), min(n, 2*cap(out)))
+			copy(grown, out)
+			out = grown
+		}
+		for i := range k {
+			out = append(out, get(buf[i*size:(i+1)*size]))
+		}
+	}
+	return out, nil
+}
+
+// toC turns data whose first dimension is the fastest into C order.
+func toC[T any](shape []int, data []T) []T {
+	if len(data) == 0 || len(shape) < 2 {
+		return data
+	}
+	out := make([]T, len(data))
+	stride := make([]int, len(shape)) // in data
+	for i, s := 0, 1; i < len(shape); i++ {
+		stride[i] = s
+		s *= shape[i]
+	}
+	index := make([]int, len(shape))
+	last := len(shape) - 1
+	from := 0
+	for to := range out {
+		out[to] = data[from]
+		// Count up, the last dimension first.
+		for d := last; d >= 0; d-- {
+			index[d]++
+			from += stride[d]
+			if index[d] < shape[d] {
 				break
 			}
-			index[k] = 0
+			from -= stride[d] * shape[d]
+			index[d] = 0
 		}
 	}
 	return out
 }
 
-// ReadArchive reads the arrays of an .npz file of the given size, in the order of
-// the archive: f is called with each name, without .npy, and array, until it
-// returns an error.
-func ReadArchive(name string, r io.ReaderAt, size int64, f func(key string, a *Array) error) error {
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return format.InvalidAt(name, 0, "not an archive of arrays: %w", err)
+// half widens a float16.
+func half(h uint16) float32 {
+	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
+	switch exponent {
+	case 0: // zero and subnormal: fraction times 2^-24
+		v := float32(fraction) / (1 << 24)
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 31: // infinity and NaN
+		return math.Float32frombits(sign | 255<<23 | fraction<<13)
 	}
-	for _, file := range z.File {
-		key, ok := strings.CutSuffix(file.Name, ".npy")
-		if !ok {
-			return format.InvalidAt(name, 0, "%.60q in the archive is no array", file.Name)
-		}
-		in, err := file.Open()
-		if err != nil {
-			return format.InvalidAt(name, 0, "%.60s: %w", file.Name, err)
-		}
-		a, err := Read(name+":"+file.Name, in)
-		in.Close()
-		if err != nil {
-			var known *format.Error
-			if !errors.As(err, &known) { // the archive's own complaints, such as a checksum
-				err = format.InvalidAt(name, 0, "%.60s: %w", file.Name, err)
-			}
-			return err
-		}
-		if err := f(key, a); err != nil {
-			return err
-		}
-	}
-	return nil
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
