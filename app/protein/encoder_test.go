@@ -63,18 +63,30 @@ func protein(args ...string) (string, error) {
 	return out.String(), err
 }
 
+// An array of an .npz file.
+type array struct {
+	Shape []int
+	Data  []float64
+}
+
 // archive reads an .npz file.
-func archive(t *testing.T, path string) map[string]*npy.Array {
-	b, err := os.ReadFile(path)
+func archive(t *testing.T, path string) map[string]array {
+	a, err := npy.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]*npy.Array{}
-	if err := npy.ReadArchive(path, bytes.NewReader(b), int64(len(b)), func(key string, a *npy.Array) error {
-		out[key] = a
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	defer a.Close()
+	out := map[string]array{}
+	for _, name := range a.Names() {
+		x, err := a.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := array{Shape: x.Shape}
+		for _, v := range x.Float32s() {
+			one.Data = append(one.Data, float64(v))
+		}
+		out[name] = one
 	}
 	return out
 }
