@@ -196,6 +196,10 @@ func (r *quickstartResult) scoreSection() (*report.Section, error) {
 	if err != nil {
 		return nil, err
 	}
+	calibration, err := r.calibrationFigure()
+	if err != nil {
+		return nil, err
+	}
 	return &report.Section{Title: "How good is it?", Blocks: []report.Block{
 		tiles, table,
 		report.Figure{Name: "errors", Alt: "Error rates with intervals of floors, published methods and the transformer", SVG: chart.SVG(), Caption: "The same table as bars, the number of errors at the right."},
@@ -203,6 +207,7 @@ func (r *quickstartResult) scoreSection() (*report.Section, error) {
 			{Name: "roc", Alt: "ROC curves of the transformer and the baselines", SVG: roc.SVG(), Caption: "Predictions on the sequences not trained on, pooled over the folds."},
 			{Name: "confusion", Alt: "Confusion matrix of the transformer", SVG: confusion.SVG(), Caption: "Rows are true classes, at threshold 0.5."},
 		},
+		report.Figure{Name: "calibration", Alt: "Observed share of promoters against the predicted probability, in five bins", SVG: calibration.SVG(), Caption: "Calibration: the observed share of promoters in five bins of the predicted probability, with Wilson intervals, on the sequences not trained on."},
 	}}, nil
 }
 
@@ -244,6 +249,21 @@ func (r *quickstartResult) rocFigure() (*plot.Figure, error) {
 			}
 		}
 		f.Curves = append(f.Curves, c)
+	}
+	return f.Figure()
+}
+
+// calibrationFigure compares probabilities with what was the case.
+func (r *quickstartResult) calibrationFigure() (*plot.Figure, error) {
+	p := r.Predictions[0]
+	b, err := binary(p.Probs, p.Labels, p.Positive)
+	if err != nil {
+		return nil, err
+	}
+	f := plot.Reliability{Title: "Calibration", ECE: b.ECE(), Brier: b.Brier()}
+	for _, bin := range b.Reliability(5) {
+		f.Bins = append(f.Bins, plot.ReliabilityBin{Low: bin.Low, High: bin.High, N: bin.N, MeanScore: bin.MeanScore,
+			Fraction: bin.Fraction.Estimate, FracLow: bin.Fraction.Low, FracHigh: bin.Fraction.High})
 	}
 	return f.Figure()
 }
