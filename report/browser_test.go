@@ -116,6 +116,17 @@ func TestBrowserActs(t *testing.T) {
 	ask(t, tab, `(() => { const s = `+maps+`.querySelector(".sequence"); s.selectedIndex = 1; s.dispatchEvent(new Event("change")); })()`)
 	expect(t, tab, maps+`.querySelector("canvas[tabindex]").getAttribute("aria-label").split(".")[0]`, "Attention of LEU1_TRNA, layer 2, head 2: 58 query by 58 key tokens")
 
+	// A scan: keys move the cross-hair, and maps change.
+	const scan = `document.querySelector(".volume")`
+	key(".volume canvas", "ArrowRight", false) // to the patient's left
+	expect(t, tab, scan+`.querySelector(".readout").textContent`, "72.5 mm left, 7.5 mm back, 27 mm up of the origin; voxel 16, 21, 25: 60 HU. occlusion: 1.78 logit.")
+	key(".volume canvas", "+", true)
+	expect(t, tab, scan+`.querySelector(".readout").textContent.split(";")[1].split(":")[0]`, " voxel 16, 21, 35")
+	ask(t, tab, `(() => { const s = `+scan+`.querySelector("select.layer"); s.selectedIndex = 3; s.dispatchEvent(new Event("change")); })()`)
+	key(".volume canvas", "0", false)
+	expect(t, tab, scan+`.querySelector(".readout").textContent.split(": ")[2].split(";")[0]`, "attention to its own cell 0.000886")
+	picture(t, tab, "acts-volume")
+
 	// Curves: keys read values, the axis turns logarithmic, zoom and back.
 	key(".curves .plot", "ArrowRight", false)
 	if got := ask(t, tab, `document.querySelector(".curves .readout").textContent`); !strings.HasPrefix(got, "step 0.5: training 0.7") || !strings.Contains(got, "validation, 95 % interval 0.69") {

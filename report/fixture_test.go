@@ -142,6 +142,7 @@ func full(t *testing.T) *Report {
 					Values: []float64{1, 0.71, -0.12, 0.71, 1, 0.05, -0.12, 0.05, nan}, Notes: []string{"Spearman, mean over 53 promoters."}},
 				lossCurves(), Examples{Label: "Sequence", Pages: []Example{example("PRNAB_P1", 1), example("LEU1_TRNA", 2), example("a name with <markup> & spaces", 3)}}}},
 			{"A long map", []Block{longMap(300)}},
+			{"A scan", []Block{phantom()}},
 			{"Provenance", []Block{Provenance{{"Version", "heed 0.1.0"}, {"Seed", "1"}, {"Data", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}, {"Kernel", "avx512"}, {"Command", "heed quickstart --seed 1"}}}},
 		},
 		Footer: "Written by heed 0.1.0.",
@@ -182,6 +183,49 @@ func example(name string, seed uint64) Example {
 		t.Rows[2].Values = append(t.Rows[2].Values, rng.Float64()/30)
 	}
 	return Example{Name: name, Blocks: []Block{Text("What three methods say about " + name + "."), t}}
+}
+
+// phantom is two lungs in a chest with a nodule in the patient's left one, a map
+// that finds it, one that is not faithful, and a head that attends across.
+func phantom() Volume {
+	v := Volume{Name: "phantom", Alt: "Two dark lungs in a bright chest, a nodule in the patient's left lung, and a map that marks it", Caption: "A phantom.", Unit: "HU", Shape: [3]int{60, 44, 40},
+		Affine: [3][4]float64{{5, 0, 0, -147.5}, {0, 5, 0, -107.5}, {0, 0, 6, -117}}, Start: [3]int{16, 20, 24},
+		Windows: []VolumeWindow{{"lung", -1350, 150}, {"mediastinum", -160, 240}}}
+	for k := range 40 {
+		for j := range 44 {
+			for i := range 60 {
+				x, y, z := 5*float64(i)-147.5, 5*float64(j)-107.5, 6*float64(k)-117
+				hu := float32(-1000)
+				if x*x/140/140+y*y/100/100 < 1 {
+					hu = 40
+				}
+				for _, c := range []float64{-65, 65} {
+					if (x-c)*(x-c)/45/45+y*y/70/70+z*z/105/105 < 1 {
+						hu = -850
+					}
+				}
+				if (x+65)*(x+65)+(y+5)*(y+5)+(z-27)*(z-27) < 15*15 {
+					hu = 60
+				}
+				v.Values = append(v.Values, hu)
+			}
+		}
+	}
+	shape := [3]int{6, 5, 4}
+	found := Overlay{Name: "occlusion", Unit: "logit", Shape: shape, Signed: true, Values: make([]float32, 120)}
+	wrong := Overlay{Name: "rollout", Shape: shape, Values: make([]float32, 120), Unfaithful: "not faithful here: removing what it marks changes the output no more than removing cells at random."}
+	head := VolumeAttention{Name: "layer 1, head 1", Shape: shape, Weights: make([]float32, 120*120)}
+	for c := range 120 {
+		i, j, k := c%6, c/6%5, c/30
+		found.Values[c] = float32(1.8*math.Exp(-float64((i-1)*(i-1)+(j-2)*(j-2)+(k-2)*(k-2)))) - 0.02*float32(i)
+		wrong.Values[c] = float32(i+j+k) / 12
+		for d := range 120 {
+			head.Weights[c*120+d] = 0.1 / 119
+		}
+		head.Weights[c*120+(k*5+j)*6+5-i] += 0.9 - 0.1/119
+	}
+	v.Overlays, v.Attention = []Overlay{found, wrong}, []VolumeAttention{head}
+	return v
 }
 
 // longMap has 4 heads of n tokens, one signed map's worth of facts, and marks

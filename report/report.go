@@ -10,6 +10,7 @@
 //	Figure, Row, Choice                 drawings
 //	Curves, Tracks                      lines and bars to zoom into
 //	HeatmapSet                          attention of all layers and heads
+//	Volume                              a scan in three planes with maps over it
 //	Examples                            blocks of one example at a time
 //
 // The page carries a content security policy that forbids every request and

@@ -52,8 +52,8 @@ func TestFullReport(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	if n := bytes.Count(b, []byte(AttentionCaveat)); n != 3 {
-		t.Errorf("the caveat stands %d times, want below the maps and in the notice", n)
+	if n := bytes.Count(b, []byte(AttentionCaveat)); n != 4 {
+		t.Errorf("the caveat stands %d times, want below the maps, the scan and in the notice", n)
 	}
 	if *out != "" {
 		if err := os.WriteFile(filepath.Join(*out, "report.html"), b, 0o644); err != nil {

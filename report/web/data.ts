@@ -37,6 +37,7 @@ export class Columns {
     return out.buffer;
   }
 
+  uint16(n: number): Uint16Array { return new Uint16Array(this.planes(n, 2)); }
   float32(n: number): Float32Array { return new Float32Array(this.planes(n, 4)); }
   float64(n: number): Float64Array { return new Float64Array(this.planes(n, 8)); }
 }

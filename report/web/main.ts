@@ -10,6 +10,7 @@ import { startAll, whenSeen } from "./stage";
 import { tables } from "./table";
 import { theme } from "./theme";
 import { tracks } from "./tracks";
+import { volumes } from "./volume";
 
 document.documentElement.classList.add("js");
 theme();
@@ -20,4 +21,5 @@ saving();
 whenSeen(".maps", maps);
 whenSeen(".curves", curves);
 whenSeen(".tracks", tracks);
+whenSeen(".volume", volumes);
 startAll();
