@@ -127,6 +127,17 @@ func TestBrowserActs(t *testing.T) {
 	expect(t, tab, scan+`.querySelector(".readout").textContent.split(": ")[2].split(";")[0]`, "attention to its own cell 0.000886")
 	picture(t, tab, "acts-volume")
 
+	// A timeline: keys step from event to event.
+	const patient = `document.querySelector(".timeline")`
+	key(".timeline canvas", "ArrowRight", false)
+	expect(t, tab, patient+`.querySelector(".readout").textContent`, "Day 1, drugs: warfarin 5 mg; moved the output by 1.9; with INR on day 512 (511 days).")
+	key(".timeline canvas", "Escape", false)
+	key(".timeline canvas", "+", false)
+	key(".timeline canvas", "ArrowLeft", false)
+	expect(t, tab, patient+`.querySelector(".readout").textContent`, "Day 530, visits: visit.")
+	key(".timeline canvas", "0", false)
+	picture(t, tab, "acts-timeline")
+
 	// Curves: keys read values, the axis turns logarithmic, zoom and back.
 	key(".curves .plot", "ArrowRight", false)
 	if got := ask(t, tab, `document.querySelector(".curves .readout").textContent`); !strings.HasPrefix(got, "step 0.5: training 0.7") || !strings.Contains(got, "validation, 95 % interval 0.69") {

@@ -143,6 +143,7 @@ func full(t *testing.T) *Report {
 				lossCurves(), Examples{Label: "Sequence", Pages: []Example{example("PRNAB_P1", 1), example("LEU1_TRNA", 2), example("a name with <markup> & spaces", 3)}}}},
 			{"A long map", []Block{longMap(300)}},
 			{"A scan", []Block{phantom()}},
+			{"A patient", []Block{alert()}},
 			{"Provenance", []Block{Provenance{{"Version", "heed 0.1.0"}, {"Seed", "1"}, {"Data", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}, {"Kernel", "avx512"}, {"Command", "heed quickstart --seed 1"}}}},
 		},
 		Footer: "Written by heed 0.1.0.",
@@ -183,6 +184,22 @@ func example(name string, seed uint64) Example {
 		t.Rows[2].Values = append(t.Rows[2].Values, rng.Float64()/30)
 	}
 	return Example{Name: name, Blocks: []Block{Text("What three methods say about " + name + "."), t}}
+}
+
+// alert is a drug on day 1 and a laboratory value on day 512 that belong
+// together, among 60 other events.
+func alert() Timeline {
+	t := Timeline{Name: "patient", Alt: "Warfarin on day 1 and an INR of 5.2 on day 512 carry the alert", Caption: "One patient.", Lanes: []string{"drugs", "laboratory", "visits"}, Threshold: 0.6,
+		Scores: []TimelineScore{{0, 0.02, false}, {1, 0.08, false}, {300, 0.11, false}, {512, 0.93, true}}}
+	rng := rand.New(rand.NewPCG(3, 3))
+	t.Events = append(t.Events, TimelineEvent{Day: 1, Code: "warfarin", Text: "5 mg", Weight: 1.9})
+	for i := range 60 {
+		l := rng.IntN(3)
+		t.Events = append(t.Events, TimelineEvent{Day: 2 + 8.4*float64(i), Lane: l, Code: []string{"metformin", "sodium", "visit"}[l], Weight: 0.04 * float64(i%3-1)})
+	}
+	t.Events = append(t.Events, TimelineEvent{Day: 512, Lane: 1, Code: "INR", Text: "5.2", Weight: 2.3}, TimelineEvent{Day: 530, Lane: 2, Code: "visit"})
+	t.Links = []TimelineLink{{0, 61, "511 days"}}
+	return t
 }
 
 // phantom is two lungs in a chest with a nodule in the patient's left one, a map

@@ -11,6 +11,7 @@
 //	Curves, Tracks                      lines and bars to zoom into
 //	HeatmapSet                          attention of all layers and heads
 //	Volume                              a scan in three planes with maps over it
+//	Timeline                            one patient's events and what an alert rests on
 //	Examples                            blocks of one example at a time
 //
 // The page carries a content security policy that forbids every request and

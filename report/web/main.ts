@@ -9,6 +9,7 @@ import { saving } from "./save";
 import { startAll, whenSeen } from "./stage";
 import { tables } from "./table";
 import { theme } from "./theme";
+import { timelines } from "./timeline";
 import { tracks } from "./tracks";
 import { volumes } from "./volume";
 
@@ -21,5 +22,6 @@ saving();
 whenSeen(".maps", maps);
 whenSeen(".curves", curves);
 whenSeen(".tracks", tracks);
+whenSeen(".timeline", timelines);
 whenSeen(".volume", volumes);
 startAll();
