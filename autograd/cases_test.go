@@ -54,6 +54,23 @@ var opCases = []opCase{
 		y, _ := MaxPool1D(t, v[0], 3, Packed(7, 0, 1, 3))
 		return y
 	}},
+	{name: "LSTM", shapes: [][]int{{45, 3}, {16, 3}, {16}, {16, 4}, {16}}, op: func(t *Tape, v []*Var) *Var {
+		return LSTM(t, v[0], v[1], v[2], v[3], v[4], Packed(6, 0, 1, 35, 3), false)
+	}},
+	{name: "LSTM reversed, rows outside", shapes: [][]int{{14, 2}, {12, 2}, {12}, {12, 3}, {12}}, op: func(t *Tape, v []*Var) *Var {
+		return LSTM(t, v[0], v[1], v[2], v[3], v[4], []Segment{{8, 3, 2}, {1, 5, 1}}, true)
+	}},
+	{name: "GRU", shapes: [][]int{{45, 3}, {12, 3}, {12}, {12, 4}, {12}}, op: func(t *Tape, v []*Var) *Var {
+		return GRU(t, v[0], v[1], v[2], v[3], v[4], nil, Packed(6, 0, 1, 35, 3), false)
+	}},
+	{name: "GRU with decay", shapes: [][]int{{14, 2}, {9, 2}, {9}, {9, 3}, {9}, {14, 3}}, op: func(t *Tape, v []*Var) *Var {
+		return GRU(t, v[0], v[1], v[2], v[3], v[4], v[5], []Segment{{8, 3, 2}, {1, 5, 1}}, true)
+	}},
+	{name: "LSTM of one row", shapes: [][]int{{2, 2}, {4, 2}, {4}, {4, 1}, {4}}, op: func(t *Tape, v []*Var) *Var {
+		return LSTM(t, v[0], v[1], v[2], v[3], v[4], Packed(1, 0), false)
+	}},
+	{name: "Decay", shapes: [][]int{{40, 3}}, spread: true, op: func(t *Tape, v []*Var) *Var { return Decay(t, v[0]) }},
+	{name: "MulRow", shapes: [][]int{{2, 20, 3}, {3}}, op: func(t *Tape, v []*Var) *Var { return MulRow(t, v[0], v[1]) }},
 	{name: "Rotary", shapes: [][]int{{5, 12}}, op: func(t *Tape, v []*Var) *Var {
 		return Rotary(t, v[0], 2, []int32{0, 1, 2, 0, 40}, RotaryFrequencies(6, 10000))
 	}},

@@ -87,6 +87,37 @@ func TestSteadyStateAllocatesNoData(t *testing.T) {
 	}
 }
 
+// Recurrent operations too take all their data from the tape: what is allocated
+// does not grow with the width.
+func TestRecurrentSteadyState(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const in, h = 24, 32
+	x, decay := normal(r, 512, in), normal(r, 512, h)
+	wi, bi, wh, bh := normal(r, 4*h, in), normal(r, 4*h), normal(r, 4*h, h), normal(r, 4*h)
+	gi, ci, gh, ch := normal(r, 3*h, in), normal(r, 3*h), normal(r, 3*h, h), normal(r, 3*h)
+	batches := [][]Segment{Packed(200, 100, 0, 1, 211), Packed(512), Packed(150, 80)}
+	tape := &Tape{}
+	all := func() {
+		for _, b := range batches {
+			tape.Reset()
+			y := Add(tape, LSTM(tape, x, wi, bi, wh, bh, b, true), GRU(tape, x, gi, ci, gh, ch, decay, b, false))
+			tape.Backward(Sum(tape, y))
+		}
+	}
+	all()
+	all()
+	const rounds = 5
+	perStep := allocated(func() {
+		for range rounds {
+			all()
+		}
+	}) / uint64(rounds*len(batches))
+	if perStep > 24<<10 {
+		t.Errorf("%d bytes a step, want at most 24 KiB", perStep)
+	}
+	t.Logf("%d bytes a step", perStep)
+}
+
 // Forward and backward of attention take memory beyond inputs, output and
 // gradients in proportion to the length, not to its square: at 16,384 rows of 4
 // heads of 32 less than 64 MiB, where one matrix of weights has 1 GiB. The test

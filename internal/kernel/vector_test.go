@@ -137,6 +137,15 @@ var vectorCases = []vectorCase{
 			each(func(v [][]float64, i int) float64 { return math.Exp(v[0][i]*testA - float64(float32(testD))) })(v)
 			return over(func(v [][]float64, i int) float64 { return v[0][i] })(v)
 		}, 16 * ulp, 0, 16 * ulp},
+	{"Decay", 2, func(v [][]float32) []float64 { Decay(v[0], v[1]); return nil },
+		each(func(v [][]float64, i int) float64 { return math.Exp(-max(v[1][i], 0)) }), 16 * ulp, 0, 0},
+	{"DecayBack", 4, func(v [][]float32) []float64 { DecayBack(v[0], v[1], v[2], v[3]); return nil },
+		each(func(v [][]float64, i int) float64 {
+			if v[3][i] > 0 {
+				return v[0][i] - v[1][i]*v[2][i]
+			}
+			return v[0][i]
+		}), ulp, 8 * ulp, 0},
 	{"AdamW", 4, func(v [][]float32) []float64 {
 		for i, x := range v[3] { // second moments of a sensible size
 			v[3][i] = x*x + 1
