@@ -50,6 +50,22 @@ var opCases = []opCase{
 	{name: "Conv1D with rows outside", shapes: [][]int{{9, 2}, {2, 3, 2}, {2}}, op: func(t *Tape, v []*Var) *Var {
 		return Conv1D(t, v[0], v[1], v[2], []Segment{{2, 3, 1}, {6, 2, 1}})
 	}},
+	{name: "Conv1D of columns", shapes: [][]int{{12, 2}, {3, 3, 2}, {3}}, op: func(t *Tape, v []*Var) *Var {
+		return Conv1D(t, v[0], v[1], v[2], GridColumns(0, 4, 3))
+	}},
+	{name: "Conv1D dilated", shapes: [][]int{{13, 2}, {3, 3, 2}, {3}}, op: func(t *Tape, v []*Var) *Var {
+		return Conv1D(t, v[0], v[1], v[2], Dilated(Packed(8, 0, 1, 4), 2))
+	}},
+	{name: "MaxNear1D", shapes: [][]int{{13, 3}}, spread: true, op: func(t *Tape, v []*Var) *Var {
+		return MaxNear1D(t, v[0], 3, []Segment{{0, 7, 1}, {7, 1, 1}, {9, 2, 2}})
+	}},
+	{name: "DecayToMean", shapes: [][]int{{13, 3}, {13, 3}, {3}}, op: func(t *Tape, v []*Var) *Var {
+		mask := make([]float32, 13*3)
+		for i := range mask {
+			mask[i] = float32(i * i % 5 % 2)
+		}
+		return DecayToMean(t, v[0], Input(mask, 13, 3), v[1], v[2], []Segment{{0, 7, 1}, {7, 1, 1}, {9, 2, 2}})
+	}},
 	{name: "MaxPool1D", shapes: [][]int{{11, 3}}, spread: true, op: func(t *Tape, v []*Var) *Var {
 		y, _ := MaxPool1D(t, v[0], 3, Packed(7, 0, 1, 3))
 		return y

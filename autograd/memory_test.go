@@ -201,3 +201,31 @@ func BenchmarkStep(b *testing.B) {
 		s.step(t, ids, segments)
 	}
 }
+
+// BenchmarkLSTM runs 32 segments of 128 rows, forward and backward.
+func BenchmarkLSTM(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, h := range []int{32, 64, 128} {
+		b.Run(fmt.Sprint(h), func(b *testing.B) {
+			lengths := make([]int, 32)
+			for i := range lengths {
+				lengths[i] = 128
+			}
+			x := normal(r, 32*128, h)
+			wi, bi, wh, bh := normal(r, 4*h, h), normal(r, 4*h), normal(r, 4*h, h), normal(r, 4*h)
+			for _, w := range []*Var{wi, bi, wh, bh} {
+				for i := range w.Data {
+					w.Data[i] *= 0.1
+				}
+			}
+			cot := cotangent(len(x.Data))
+			t := &Tape{}
+			for b.Loop() {
+				t.Reset()
+				t.BackwardFrom(LSTM(t, x, wi, bi, wh, bh, Packed(lengths...), false), cot)
+			}
+			// Three products of 8·H·2H multiplications and additions a row.
+			b.ReportMetric(float64(b.N)*3*32*128*16*float64(h*h)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+		})
+	}
+}

@@ -1,6 +1,10 @@
 package autograd
 
-import "fmt"
+import (
+	"fmt"
+
+	"heed/internal/kernel"
+)
 
 // A Segment is a run of rows that attend to one another: Start, Start+Stride,
 // ... of Count rows. Packed sequences and the rows of an (N, L) grid have
@@ -36,6 +40,30 @@ func GridColumns(start, n, l int) []Segment {
 		s[i] = Segment{start + i, n, l}
 	}
 	return s
+}
+
+// Dilated returns the segments that lie interleaved in the given ones, of which
+// each has every d-th row: what a convolution of dilation d sees (Yu & Koltun
+// 2016).
+func Dilated(segments []Segment, d int) []Segment {
+	if d < 1 {
+		panic(fmt.Sprintf("Dilated: dilation %d", d))
+	}
+	var out []Segment
+	for _, s := range segments {
+		for first := range min(d, s.Count) {
+			out = append(out, Segment{s.Start + first*s.Stride, (s.Count - first + d - 1) / d, s.Stride * d})
+		}
+	}
+	return out
+}
+
+// view is the matrix of a segment's rows of data (T, width).
+func (s Segment) view(data []float32, width int) kernel.View {
+	if s.Count == 0 {
+		return kernel.View{RowStride: width, Cols: width, ColStride: 1}
+	}
+	return kernel.View{Data: data[s.Start*width:], Rows: s.Count, Cols: width, RowStride: s.Stride * width, ColStride: 1}
 }
 
 func checkSegments(op string, segments []Segment, rows int) {

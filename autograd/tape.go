@@ -227,6 +227,13 @@ func (t *Tape) gradOrSpare(v *Var) []float32 {
 	return spare
 }
 
+// freeSpare gives back what gradOrSpare returned for a v without a gradient.
+func (t *Tape) freeSpare(v *Var, g []float32) {
+	if !t.Wants(v) {
+		t.free(g)
+	}
+}
+
 // out returns a new Var of this tape. Its Data is not cleared.
 func (t *Tape) out(shape ...int) *Var {
 	v := t.vars.get(shape)
