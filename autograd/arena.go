@@ -7,8 +7,15 @@ import "math/bits"
 // share buffers and at most a quarter of the memory is idle.
 type arena struct {
 	free [256][][]float32
-	used [][]float32 // every buffer handed out since the last reset and not put back
+	used []held // every buffer handed out since the last reset and not put back
 	slot map[*float32]int
+}
+
+// held is a buffer in use. Its scope is the depth of the call of Recompute that
+// it ends with.
+type held struct {
+	buf   []float32
+	scope int
 }
 
 // class returns the size class of n and the capacity of its buffers.
@@ -23,7 +30,7 @@ func class(n int) (c, size int) {
 	return 4*(e-5) + q, 1<<e + (q+1)*quarter
 }
 
-func (a *arena) get(n int) []float32 {
+func (a *arena) get(n, scope int) []float32 {
 	if n == 0 {
 		return []float32{}
 	}
@@ -39,7 +46,7 @@ func (a *arena) get(n int) []float32 {
 		a.slot = map[*float32]int{}
 	}
 	a.slot[&b[0]] = len(a.used)
-	a.used = append(a.used, b)
+	a.used = append(a.used, held{b, scope})
 	return b[:n]
 }
 
@@ -53,9 +60,9 @@ func (a *arena) put(b []float32) {
 		panic("autograd: a buffer was freed twice or is not the arena's")
 	}
 	last := len(a.used) - 1
-	full := a.used[i]
+	full := a.used[i].buf
 	a.used[i] = a.used[last]
-	a.slot[&a.used[i][0]] = i
+	a.slot[&a.used[i].buf[0]] = i
 	delete(a.slot, &full[0])
 	a.used = a.used[:last]
 	c, _ := class(cap(full))
@@ -63,12 +70,21 @@ func (a *arena) put(b []float32) {
 }
 
 func (a *arena) reset() {
-	for _, b := range a.used {
-		c, _ := class(cap(b))
-		a.free[c] = append(a.free[c], b)
+	for _, h := range a.used {
+		c, _ := class(cap(h.buf))
+		a.free[c] = append(a.free[c], h.buf)
 	}
 	a.used = a.used[:0]
 	clear(a.slot)
+}
+
+// release gives back the buffers of a scope and of those inside it.
+func (a *arena) release(scope int) {
+	for i := len(a.used) - 1; i >= 0; i-- {
+		if a.used[i].scope >= scope {
+			a.put(a.used[i].buf)
+		}
+	}
 }
 
 // A slab hands out Vars and takes all of them back at once.

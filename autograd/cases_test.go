@@ -87,6 +87,19 @@ var opCases = []opCase{
 	}},
 	{name: "Decay", shapes: [][]int{{40, 3}}, spread: true, op: func(t *Tape, v []*Var) *Var { return Decay(t, v[0]) }},
 	{name: "MulRow", shapes: [][]int{{2, 20, 3}, {3}}, op: func(t *Tape, v []*Var) *Var { return MulRow(t, v[0], v[1]) }},
+	{name: "Conv3D", shapes: [][]int{{2, 4, 3, 5, 2}, {3, 3, 3, 2, 3}, {3}}, op: func(t *Tape, v []*Var) *Var { return Conv3D(t, v[0], v[1], v[2], Cube(1, 1)) }},
+	{name: "Conv3D with strides", shapes: [][]int{{1, 5, 4, 6, 2}, {3, 2, 3, 2, 2}}, op: func(t *Tape, v []*Var) *Var {
+		return Conv3D(t, v[0], v[1], nil, Window3D{[3]int{2, 1, 3}, [3]int{1, 0, 2}})
+	}},
+	{name: "Conv3D that pads more than its window", shapes: [][]int{{1, 2, 1, 2, 1}, {1, 2, 2, 1, 2}}, op: func(t *Tape, v []*Var) *Var {
+		return Conv3D(t, v[0], v[1], nil, Window3D{Pad: [3]int{1, 1, 2}})
+	}},
+	{name: "AvgPool3D", shapes: [][]int{{2, 4, 3, 5, 2}}, op: func(t *Tape, v []*Var) *Var { return AvgPool3D(t, v[0], [3]int{3, 2, 2}, Cube(2, 1)) }},
+	{name: "MaxPool3D", shapes: [][]int{{2, 4, 3, 5, 2}}, spread: true, op: func(t *Tape, v []*Var) *Var { return MaxPool3D(t, v[0], [3]int{3, 2, 2}, Cube(1, 1)) }},
+	{name: "GroupNorm", shapes: [][]int{{2, 3, 2, 2, 6}, {6}, {6}}, op: func(t *Tape, v []*Var) *Var { return GroupNorm(t, v[0], 3, v[1], v[2], 1e-5) }},
+	{name: "Recompute", shapes: [][]int{{5, 3}, {4, 3}}, op: func(t *Tape, v []*Var) *Var {
+		return Recompute(t, func(t *Tape, x *Var) *Var { return Dropout(t, GELU(t, Linear(t, x, v[1], nil)), 0.3) }, v[0])
+	}},
 	{name: "Rotary", shapes: [][]int{{5, 12}}, op: func(t *Tape, v []*Var) *Var {
 		return Rotary(t, v[0], 2, []int32{0, 1, 2, 0, 40}, RotaryFrequencies(6, 10000))
 	}},

@@ -54,6 +54,22 @@ var goldenOps = map[string]func(t *Tape, c *golden.Case, v map[string]*Var) *Var
 		return BinaryCrossEntropy(t, v["x"], c.Input("targets").Data, 4)
 	},
 	"attention": goldenAttention,
+	"conv3d": func(t *Tape, c *golden.Case, v map[string]*Var) *Var {
+		return Conv3D(t, v["x"], v["w"], v["b"], goldenWindow(c))
+	},
+	"groupnorm": func(t *Tape, c *golden.Case, v map[string]*Var) *Var {
+		return GroupNorm(t, v["x"], c.Int("groups"), v["gamma"], v["beta"], 1e-5)
+	},
+	"avgpool3d": func(t *Tape, c *golden.Case, v map[string]*Var) *Var {
+		return AvgPool3D(t, v["x"], [3]int(c.Ints("window")), goldenWindow(c))
+	},
+	"maxpool3d": func(t *Tape, c *golden.Case, v map[string]*Var) *Var {
+		return MaxPool3D(t, v["x"], [3]int(c.Ints("window")), goldenWindow(c))
+	},
+}
+
+func goldenWindow(c *golden.Case) Window3D {
+	return Window3D{Stride: [3]int(c.Ints("stride")), Pad: [3]int(c.Ints("pad"))}
 }
 
 func goldenAttention(t *Tape, c *golden.Case, v map[string]*Var) *Var {

@@ -87,6 +87,12 @@ func TestPanicsNameBothShapes(t *testing.T) {
 		{with(func(s *AttentionSpec) { s.Bias = p(2, 2, 6, 6) }), "Attention bias: shape (2, 2, 6, 6), want (1, 2, *, *)"},
 		{with(func(s *AttentionSpec) { s.Relative = p(3, 5) }), "Attention relative bias: shape (3, 5), want (2, *)"},
 		{with(func(s *AttentionSpec) { s.Relative = p(2, 4) }), "Attention relative bias (odd width): shape (2, 4), want (2, *)"},
+		{func() { Conv3D(tape, p(2, 3, 3, 3), p(3, 3, 3, 1, 2), nil, Cube(1, 1)) }, "Conv3D: shape (2, 3, 3, 3), want (*, *, *, *, *)"},
+		{func() { Conv3D(tape, p(2, 3, 3, 3, 2), p(3, 3, 3, 1, 2), nil, Cube(1, 1)) }, "Conv3D weight: shape (3, 3, 3, 1, 2), want (*, *, *, 2, *)"},
+		{func() { Conv3D(tape, p(2, 3, 3, 3, 1), p(3, 3, 5, 1, 2), nil, Cube(1, 0)) },
+			"Conv3D: windows of [3 3 5], stride [1 1 1], padding [0 0 0] in a volume of [3 3 3]"},
+		{func() { MaxPool3D(tape, p(2, 3, 3, 3, 1), [3]int{1, 2, 2}, Cube(1, 1)) }, "autograd: pooling with windows that lie in the padding alone"},
+		{func() { GroupNorm(tape, p(2, 3, 6), 4, p(6), p(6), 1e-5) }, "GroupNorm: 4 groups in a tensor of [2 3 6]"},
 		{with(func(s *AttentionSpec) { s.Dropout = -0.1 }), "autograd: dropout rate -0.1 is not in [0, 1)"},
 	} {
 		func() {

@@ -42,6 +42,7 @@ type Var struct {
 	Trainable bool
 
 	tape  *Tape // the owner; nil for parameters and inputs
+	scope int   // of the tape when it was made
 	needs bool  // an operation's output: some input wants a gradient, or keep
 	keep  bool  // Grad survives Backward
 }
@@ -89,6 +90,7 @@ type Tape struct {
 	arena  arena
 	vars   slab
 	works  []kernel.Work
+	scope  int // depth of the call of Recompute that is running; 0 outside
 }
 
 type step struct {
@@ -112,6 +114,7 @@ func (t *Tape) Reset() {
 		}
 		p.valid = false
 	}
+	t.scope = 0
 	t.arena.reset()
 	t.vars.reset()
 }
@@ -136,7 +139,12 @@ func (t *Tape) BackwardFrom(out *Var, grad []float32) {
 		panic(&tensor.ShapeError{Op: "BackwardFrom", Got: []int{len(grad)}, Want: out.Shape})
 	}
 	kernel.Add(t.grad(out), grad)
-	for i := len(t.steps) - 1; i >= 0; i-- {
+	t.play(0)
+}
+
+// play runs the closures of the steps in reverse, down to step from.
+func (t *Tape) play(from int) {
+	for i := len(t.steps) - 1; i >= from; i-- {
 		s := t.steps[i]
 		if s.out.Grad == nil {
 			continue // nothing downstream depends on it
@@ -189,7 +197,7 @@ func (t *Tape) Grad(v *Var) []float32 {
 func (t *Tape) gradient(v *Var) (g []float32, add bool) {
 	if v.tape != nil {
 		if v.Grad == nil {
-			v.Grad = t.arena.get(len(v.Data))
+			v.Grad = t.arena.get(len(v.Data), v.scope)
 			return v.Grad, false
 		}
 		return v.Grad, true
@@ -237,8 +245,8 @@ func (t *Tape) freeSpare(v *Var, g []float32) {
 // out returns a new Var of this tape. Its Data is not cleared.
 func (t *Tape) out(shape ...int) *Var {
 	v := t.vars.get(shape)
-	v.Data = t.arena.get(tensor.Size(v.Shape))
-	v.tape = t
+	v.Data = t.arena.get(tensor.Size(v.Shape), t.scope)
+	v.tape, v.scope = t, t.scope
 	return v
 }
 
@@ -246,7 +254,7 @@ func (t *Tape) out(shape ...int) *Var {
 func (t *Tape) view(data []float32, shape ...int) *Var {
 	v := t.vars.get(shape)
 	v.Data = data
-	v.tape = t
+	v.tape, v.scope = t, t.scope
 	return v
 }
 
@@ -268,7 +276,7 @@ func (t *Tape) wantsAny(vs ...*Var) bool {
 }
 
 // scratch returns a buffer that holds garbage and lives until Reset or free.
-func (t *Tape) scratch(n int) []float32 { return t.arena.get(n) }
+func (t *Tape) scratch(n int) []float32 { return t.arena.get(n, t.scope) }
 
 // free gives a buffer back before Reset.
 func (t *Tape) free(b []float32) { t.arena.put(b) }
