@@ -30,17 +30,18 @@ var floors = [][]string{
 // modules are the only ones that may be imported from outside, each with its
 // reason; docs/dependencies.md says more.
 var modules = map[string]string{
-	"golang.org/x/sys":                "CPU features",
-	"github.com/klauspost/compress":   "gzip, several times as fast as the standard library's",
-	"github.com/spf13/cobra":          "commands, completion, help",
-	"github.com/spf13/pflag":          "the flags of cobra",
-	"github.com/vbauerster/mpb/v8":    "progress bar",
-	"gonum.org/v1/gonum":              "optimiser of the logistic floors, quantiles",
-	"gonum.org/v1/plot":               "figures",
-	"golang.org/x/image":              "outlines of letters for logos",
-	"github.com/rogpeppe/go-internal": "testscript, in tests",
-	"github.com/google/go-cmp":        "differences, in tests",
-	"github.com/chromedp":             "a headless browser, in tests",
+	"golang.org/x/sys":                 "CPU features",
+	"github.com/klauspost/compress":    "gzip, several times as fast as the standard library's",
+	"github.com/spf13/cobra":           "commands, completion, help",
+	"github.com/spf13/pflag":           "the flags of cobra",
+	"github.com/vbauerster/mpb/v8":     "progress bar",
+	"gonum.org/v1/gonum":               "optimiser of the logistic floors, quantiles",
+	"gonum.org/v1/plot":                "figures",
+	"golang.org/x/image":               "outlines of letters for logos",
+	"github.com/rogpeppe/go-internal":  "testscript, in tests",
+	"github.com/google/go-cmp":         "differences, in tests",
+	"github.com/chromedp":              "a headless browser, in tests",
+	"github.com/parquet-go/parquet-go": "parquet, the files of MEDS and OMOP",
 }
 
 // testsMayImport lists what a package's tests need from its own floor or above.
