@@ -39,9 +39,14 @@ func NewMultiHeadAttention(dim, heads int, r *rand.Rand) *MultiHeadAttention {
 
 // Mix maps x (T, D) to (T, D); rows attend within their segments.
 func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	return a.attend(t, x, autograd.AttentionSpec{Query: s})
+}
+
+// attend is Mix for a spec that says more than the segments: ties, a mask, a bias.
+func (a *MultiHeadAttention) attend(t *autograd.Tape, x *autograd.Var, spec autograd.AttentionSpec) *autograd.Var {
 	q, k, v := a.Query.Forward(t, x), a.Key.Forward(t, x), a.Value.Forward(t, x)
 	if a.Rotary != nil {
-		positions := Positions(s, x.Dim(0))
+		positions := Positions(spec.Query, x.Dim(0))
 		q = autograd.Rotary(t, q, a.Heads, positions, a.Rotary)
 		k = autograd.Rotary(t, k, a.Heads, positions, a.Rotary)
 	}
@@ -49,9 +54,8 @@ func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd
 		t.Watch(a.Name+".query", q)
 		t.Watch(a.Name+".key", k)
 	}
-	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
-		Name: a.Name, Heads: a.Heads, Query: s, Relative: a.Relative, Dropout: a.Dropout,
-	})
+	spec.Name, spec.Heads, spec.Relative, spec.Dropout = a.Name, a.Heads, a.Relative, a.Dropout
+	o := autograd.Attention(t, q, k, v, spec)
 	if t.Probe != nil && a.Name != "" {
 		t.Watch(a.Name+".heads", o)
 	}

@@ -50,24 +50,12 @@ type MSA struct {
 	Position *autograd.Var // (MaxColumns+2, D): column c has row c+2
 	Row      *autograd.Var // (1, MaxRows, 1, RowWidth)
 	Before   *nn.LayerNorm
-	Layers   []*AxialLayer
+	Layers   []*nn.AxialLayer // tied; see its comment for what a probe sees
 	Norm     *nn.LayerNorm
 	Dense    *nn.Linear // (D, D), first of the masked-token head
 	DenseLN  *nn.LayerNorm
 	Bias     *autograd.Var // (33) of the masked-token head
 	Contact  *ContactHead  // on the row attention; nil if there is none
-}
-
-// An AxialLayer is row attention, column attention and feed-forward, each with a
-// norm before it and added to what came in.
-type AxialLayer struct {
-	Name            string // a probe sees Name.row.query, .key and .weights, Name.column.weights
-	NormRow         *nn.LayerNorm
-	RowAttention    *nn.MultiHeadAttention
-	NormColumn      *nn.LayerNorm
-	ColumnAttention *nn.MultiHeadAttention
-	Norm            *nn.LayerNorm
-	Up, Down        *nn.Linear
 }
 
 func buildMSA(c MSAConfig, param params) *MSA {
@@ -83,7 +71,7 @@ func buildMSA(c MSAConfig, param params) *MSA {
 	}
 	for i := range c.Layers {
 		name := fmt.Sprintf("layers.%d", i)
-		l := &AxialLayer{Name: name}
+		l := &nn.AxialLayer{Name: name, Tied: true}
 		l.NormRow, l.RowAttention = param.norm(name+".norm_row", c.Dim), attention(name+".row")
 		l.NormColumn, l.ColumnAttention = param.norm(name+".norm_column", c.Dim), attention(name+".column")
 		l.Norm = param.norm(name+".norm", c.Dim)
@@ -106,14 +94,7 @@ func (m *MSA) Visit(prefix string, f nn.Visitor) {
 	f(nn.Join(prefix, "row_position"), m.Row)
 	m.Before.Visit(nn.Join(prefix, "before"), f)
 	for _, l := range m.Layers {
-		name := nn.Join(prefix, l.Name)
-		l.NormRow.Visit(name+".norm_row", f)
-		l.RowAttention.Visit(name+".row", f)
-		l.NormColumn.Visit(name+".norm_column", f)
-		l.ColumnAttention.Visit(name+".column", f)
-		l.Norm.Visit(name+".norm", f)
-		l.Up.Visit(name+".up", f)
-		l.Down.Visit(name+".down", f)
+		l.Visit(nn.Join(prefix, l.Name), f)
 	}
 	m.Norm.Visit(nn.Join(prefix, "norm"), f)
 	m.Dense.Visit(nn.Join(prefix, "head.dense"), f)
@@ -169,23 +150,6 @@ func (m *MSA) embedded(t *autograd.Tape, rows [][]int32) *autograd.Var {
 	return m.Before.Forward(t, autograd.Add(t, x, autograd.Input(at, r*c, d)))
 }
 
-// attend is attention within segments, in groups of tied ones.
-func attend(t *autograd.Tape, a *nn.MultiHeadAttention, x *autograd.Var, s []autograd.Segment, tied int) *autograd.Var {
-	q, k, v := a.Query.Forward(t, x), a.Key.Forward(t, x), a.Value.Forward(t, x)
-	t.Watch(a.Name+".query", q)
-	t.Watch(a.Name+".key", k)
-	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{Name: a.Name, Heads: a.Heads, Query: s, Tied: tied})
-	return a.Out.Forward(t, o)
-}
-
-// Forward maps x (R·C, D) of an alignment of r rows and c columns to the same.
-func (l *AxialLayer) Forward(t *autograd.Tape, x *autograd.Var, r, c int) *autograd.Var {
-	x = autograd.Add(t, x, attend(t, l.RowAttention, l.NormRow.Forward(t, x), autograd.GridRows(0, r, c), r))
-	x = autograd.Add(t, x, attend(t, l.ColumnAttention, l.NormColumn.Forward(t, x), autograd.GridColumns(0, r, c), 1))
-	h := l.Down.Forward(t, autograd.GELU(t, l.Up.Forward(t, l.Norm.Forward(t, x))))
-	return autograd.Add(t, x, h)
-}
-
 // Logits returns the masked-token logits (R·C, 33) for hidden states (R·C, D)
 // after the last layer of Each.
 func (m *MSA) Logits(t *autograd.Tape, hidden *autograd.Var) *autograd.Var {
@@ -203,7 +167,7 @@ func (m *MSA) Each(rows [][]int32, cores int, weights bool, probe func(name stri
 	see(0, x)
 	for i, l := range m.Layers {
 		t.Reset()
-		y := l.Forward(t, autograd.Input(x, r*c, m.Config.Dim), r, c)
+		y := l.Forward(t, autograd.Input(x, r*c, m.Config.Dim), nn.Grid{Rows: r, Columns: c}, nil)
 		if i == len(m.Layers)-1 {
 			y = m.Norm.Forward(t, y)
 		}
