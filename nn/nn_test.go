@@ -35,6 +35,12 @@ func TestNames(t *testing.T) {
 		{NewConv1D(2, 3, 5, nil), "stem.0", "stem.0.weight stem.0.bias"},
 		{NewMultiHeadAttention(4, 2, nil), "", "query.weight query.bias key.weight key.bias value.weight value.bias out.weight out.bias"},
 		{relative, "a", "a.query.weight a.query.bias a.key.weight a.key.bias a.value.weight a.value.bias a.relative a.out.weight a.out.bias"},
+		{NewAxialLayer("", 4, 2, 8, true, nil), "", `
+			norm_row.weight norm_row.bias
+			row.query.weight row.query.bias row.key.weight row.key.bias row.value.weight row.value.bias row.out.weight row.out.bias
+			norm_column.weight norm_column.bias
+			column.query.weight column.query.bias column.key.weight column.key.bias column.value.weight column.value.bias column.out.weight column.out.bias
+			norm.weight norm.bias up.weight up.bias down.weight down.bias`},
 		{NewEncoderLayer(relative, 4, 8, nil), "layers.3", `
 			layers.3.norm1.weight layers.3.norm1.bias
 			layers.3.attention.query.weight layers.3.attention.query.bias

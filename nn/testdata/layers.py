@@ -145,3 +145,43 @@ def case(name, fn, inputs, ints):
         same = [d["results"][i] for d in draws]
         r["err32"] = rms(r) * max([FLOOR] + [s["err32"] / rms(s) for s in same if rms(s) > 0])
     return draws[0]
+
+
+def axial_shapes(d, ffn, bias=None):
+    s = norm_shapes("norm_row", d)
+    s.update({"row." + k: v for k, v in attention_shapes(d).items()})
+    s.update(norm_shapes("norm_column", d))
+    s.update({"column." + k: v for k, v in attention_shapes(d).items()})
+    s.update(norm_shapes("norm", d))
+    s.update(linear_shapes("up", ffn, d))
+    s.update(linear_shapes("down", d, ffn))
+    if bias:
+        s["bias"] = bias
+    return s
+
+
+def axial_layer(p, x, heads, rows, columns, tied, pad_rows, pad_columns):
+    """Row attention, column attention and feed-forward of x (rows·columns, d) as
+    products of whole grids (Rao et al. 2021). The last pad_rows rows and pad_columns
+    columns are padding: nobody attends to them, and zeros are returned for them."""
+    n, l, d = rows - pad_rows, columns - pad_columns, x.shape[1]
+    grid = x.view(rows, columns, d)[:n, :l]
+
+    def split(q, y):
+        return [linear(under(q, part), y).view(n, l, heads, -1) for part in ("query", "key", "value")]
+
+    w = d // heads
+    q, k, v = split(under(p, "row"), norm(under(p, "norm_row"), grid))
+    bias = p["bias"][:, :l, :l] if "bias" in p else 0
+    if tied:
+        a = torch.softmax(torch.einsum("rihc,rjhc->hij", q, k) * (w * n) ** -0.5 + bias, 2)
+        o = torch.einsum("hij,rjhc->rihc", a, v)
+    else:
+        a = torch.softmax(torch.einsum("rihc,rjhc->rhij", q, k) * w ** -0.5 + bias, 3)
+        o = torch.einsum("rhij,rjhc->rihc", a, v)
+    grid = grid + linear(under(p, "row.out"), o.reshape(n, l, d))
+    q, k, v = split(under(p, "column"), norm(under(p, "norm_column"), grid))
+    a = torch.softmax(torch.einsum("rihc,sihc->ihrs", q, k) * w ** -0.5, 3)
+    grid = grid + linear(under(p, "column.out"), torch.einsum("ihrs,sihc->rihc", a, v).reshape(n, l, d))
+    grid = grid + linear(under(p, "down"), F.gelu(linear(under(p, "up"), norm(under(p, "norm"), grid))))
+    return F.pad(grid, (0, 0, 0, pad_columns, 0, pad_rows)).reshape(rows * columns, d)
