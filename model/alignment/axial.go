@@ -1,0 +1,159 @@
+package alignment
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"heed/autograd"
+	"heed/internal/par"
+	"heed/nn"
+)
+
+// ArchitectureAxial is the name that checkpoints of an Axial carry.
+const ArchitectureAxial = "alignment-axial"
+
+// Hidden is the state of a cell that is masked, after those of a Family.
+const Hidden = States
+
+// An Axial is an axial transformer over the rows and columns of an alignment,
+// trained on one family to fill in masked residues: the MSA Transformer (Rao et
+// al. 2021) in little and without any other family. A cell begins as the vector of
+// its state plus that of its column; rows have no position, for their order means
+// nothing. Unlike [Potts] and [Factored] it sees a cell's neighbours in the column,
+// the other sequences, as well.
+type Axial struct {
+	Config   AxialConfig
+	Columns  int           // L
+	Embed    *nn.Embedding // (22, D)
+	Position *autograd.Var // (L, D)
+	Layers   []*nn.AxialLayer
+	Norm     *nn.LayerNorm
+	Head     *nn.Linear    // (20, D)
+	Field    *autograd.Var // (L, 20) added to the logits of a column
+}
+
+// An AxialConfig says how large an Axial is and how FitAxial trains it. The zero
+// value of a field means its default. It is stored in checkpoints.
+type AxialConfig struct {
+	Layers  int     `json:"layers"`  // 0 means 2
+	Width   int     `json:"width"`   // D; 0 means 64
+	Heads   int     `json:"heads"`   // of each attention; 0 means 8
+	FFN     int     `json:"ffn"`     // 0 means 2·D
+	Untied  bool    `json:"untied"`  // each row has a map of its own
+	Rows    int     `json:"rows"`    // R of an alignment that is drawn; 0 means 32
+	Batch   int     `json:"batch"`   // alignments in a step; 0 means 4
+	Steps   int     `json:"steps"`   // 0 means 1000
+	Rate    float64 `json:"rate"`    // peak of AdamW; 0 means 0.001
+	Decay   float64 `json:"decay"`   // 0 means 0.01
+	Dropout float64 `json:"dropout"` // of what is added to the residual; 0 means none
+	Mask    float64 `json:"mask"`    // share of residues to fill in; 0 means 0.15
+	Seed    uint64  `json:"seed"`
+	Cores   int     `json:"-"` // 0 means all. Results do not depend on it
+	// Tell, if not nil, is called after each step.
+	Tell func(step, steps int, loss float64) `json:"-"`
+}
+
+// Validate fills in the defaults and reports the first field that makes no sense.
+func (c *AxialConfig) Validate() error {
+	if c.Width == 0 {
+		c.Width = 64
+	}
+	for _, x := range []struct {
+		field *int
+		value int
+	}{{&c.Layers, 2}, {&c.Heads, 8}, {&c.FFN, 2 * c.Width}, {&c.Rows, 32}, {&c.Batch, 4}, {&c.Steps, 1000}, {&c.Cores, par.Cores()}} {
+		if *x.field == 0 {
+			*x.field = x.value
+		}
+	}
+	for _, x := range []struct {
+		field *float64
+		value float64
+	}{{&c.Rate, 0.001}, {&c.Decay, 0.01}, {&c.Mask, 0.15}} {
+		if *x.field == 0 {
+			*x.field = x.value
+		}
+	}
+	for _, x := range []struct {
+		name              string
+		value, low, limit int
+	}{{"layers", c.Layers, 1, 64}, {"width", c.Width, 1, 4096}, {"heads", c.Heads, 1, 1024}, {"ffn", c.FFN, 1, 1 << 16},
+		{"rows", c.Rows, 2, 1 << 16}, {"batch", c.Batch, 1, 1 << 10}, {"steps", c.Steps, 1, 1 << 30}, {"cores", c.Cores, 1, 1 << 16}} {
+		if x.value < x.low || x.value > x.limit {
+			return fmt.Errorf("%s %d: want %d to %d", x.name, x.value, x.low, x.limit)
+		}
+	}
+	switch {
+	case c.Width%c.Heads != 0:
+		return fmt.Errorf("width %d: want a multiple of %d heads", c.Width, c.Heads)
+	case !(c.Rate > 0) || math.IsInf(c.Rate, 1):
+		return fmt.Errorf("rate %v: want a positive number", c.Rate)
+	case !(c.Decay >= 0) || math.IsInf(c.Decay, 1):
+		return fmt.Errorf("decay %v: want 0 or more", c.Decay)
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return fmt.Errorf("dropout %v: want a share from 0 to below 1", c.Dropout)
+	case !(c.Mask > 0 && c.Mask < 1):
+		return fmt.Errorf("mask %v: want a share between 0 and 1", c.Mask)
+	}
+	return nil
+}
+
+// NewAxial returns a model of L columns with weights drawn from r, or zeros for
+// weights that will be loaded. c must be valid.
+func NewAxial(columns int, c AxialConfig, r *rand.Rand) *Axial {
+	m := &Axial{Config: c, Columns: columns, Embed: nn.NewEmbedding(States+1, c.Width, 1, r), Position: nn.NewEmbedding(columns, c.Width, 1, r).Weight}
+	for i := range c.Layers {
+		l := nn.NewAxialLayer(fmt.Sprintf("layers.%d", i), c.Width, c.Heads, c.FFN, !c.Untied, r)
+		l.Dropout = float32(c.Dropout)
+		m.Layers = append(m.Layers, l)
+	}
+	m.Norm = nn.NewLayerNorm(c.Width)
+	m.Head = nn.NewLinear(c.Width, Residues, r)
+	m.Field = autograd.Param(columns, Residues)
+	return m
+}
+
+// Visit names embed, position, layers, norm, head and field.
+func (m *Axial) Visit(prefix string, f nn.Visitor) {
+	m.Embed.Visit(nn.Join(prefix, "embed"), f)
+	f(nn.Join(prefix, "position.weight"), m.Position)
+	for _, l := range m.Layers {
+		l.Visit(nn.Join(prefix, l.Name), f)
+	}
+	m.Norm.Visit(nn.Join(prefix, "norm"), f)
+	m.Head.Visit(nn.Join(prefix, "head"), f)
+	f(nn.Join(prefix, "field"), m.Field)
+}
+
+// Logits returns the logits (len(cells), 20) of some cells of an alignment, given by
+// its states (R·L), 0 to Hidden, row by row; nil means all cells.
+func (m *Axial) Logits(t *autograd.Tape, states []uint8, cells []int32) *autograd.Var {
+	ids, columns := make([]int32, len(states)), make([]int32, len(states))
+	for i, s := range states {
+		ids[i], columns[i] = int32(s), int32(i%m.Columns)
+	}
+	g := nn.Grid{Rows: len(states) / m.Columns, Columns: m.Columns}
+	x := autograd.Add(t, m.Embed.Forward(t, ids), autograd.Embedding(t, m.Position, columns))
+	for _, l := range m.Layers {
+		x = l.Forward(t, x, g, nil)
+	}
+	if cells != nil {
+		x = autograd.Rows(t, x, cells)
+		columns = columns[:0]
+		for _, c := range cells {
+			columns = append(columns, c%int32(m.Columns))
+		}
+	}
+	y := m.Head.Forward(t, m.Norm.Forward(t, x))
+	return autograd.Add(t, y, autograd.Embedding(t, m.Field, columns))
+}
+
+// gather returns the states (R·L) of some rows of a family.
+func gather(f *Family, rows []int) []uint8 {
+	out := make([]uint8, 0, len(rows)*f.Columns)
+	for _, n := range rows {
+		out = append(out, f.row(n)...)
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package alignment
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"heed/autograd"
+	"heed/internal/kernel"
+	"heed/internal/par"
+)
+
+// An AxialReading is what is read from a trained Axial over some alignments of its
+// family.
+type AxialReading struct {
+	// Maps (layers·H, L, L) are the row attention of each layer and head, the mean
+	// over the alignments (and over rows, if they are untied).
+	Maps []float32
+	// Attention (L, L) is the sum of Maps and their transposes by the number of maps.
+	Attention []float64
+	// Jacobian (L, L) says how strongly the logits of one column answer to changes of
+	// the other: the Frobenius norm of a (20, 20) matrix, [Axial.Read].
+	Jacobian []float64
+}
+
+// Readings are how Read draws: alignments, and changes of each column in each.
+const (
+	readAlignments = 4
+	readChanges    = 5
+)
+
+// Read returns what the model says of the pairs of columns, averaged over alignments
+// that are drawn from the family as in training. The Jacobian is categorical (Zhang et
+// al. 2024): every residue x of a column j is replaced by others a, in all rows at
+// once but each row by its own, and
+//
+//	J_j[i][a][b] = mean over rows of the change of the logit of b at i when j becomes a
+//
+// with the means over a and over b taken away, and J_j[i] made symmetric with the
+// transpose of J_i[j]. No residue is masked for it. It takes L·20 passes.
+func (m *Axial) Read(f *Family, seed uint64, cores int) (*AxialReading, error) {
+	r := rand.New(rand.NewPCG(seed, 0x726561)) // "rea"
+	alignments, err := draw(f, m.Config.Rows, readAlignments, r)
+	if err != nil {
+		return nil, err
+	}
+	l, h := m.Columns, len(m.Layers)*m.Config.Heads
+	out := &AxialReading{Maps: make([]float32, h*l*l), Attention: make([]float64, l*l)}
+	sums, counts := make([]float32, l*l*pairSize), make([]float32, l*Residues)
+	for _, rows := range alignments {
+		states := gather(f, rows)
+		base := m.watch(states, out.Maps, cores)
+		m.answers(states, base, sums, counts, r, cores)
+	}
+	kernel.Scale(out.Maps, 1/float32(len(alignments)))
+	for k := range h {
+		a := out.Maps[k*l*l : (k+1)*l*l]
+		for i := range l {
+			for j := range l {
+				out.Attention[i*l+j] += float64(a[i*l+j]+a[j*l+i]) / float64(h)
+			}
+		}
+	}
+	out.Jacobian = jacobianNorms(sums, counts, l)
+	return out, nil
+}
+
+// watch adds the row attention over an alignment to maps, and returns its logits
+// (R·L, 20).
+func (m *Axial) watch(states []uint8, maps []float32, cores int) []float32 {
+	l, h, layer := m.Columns, m.Config.Heads, 0
+	t := &autograd.Tape{NoGrad: true, Cores: cores, Probe: func(name string, v *autograd.Var) {
+		if !strings.HasSuffix(name, ".row.weights") {
+			return
+		}
+		into := maps[layer*h*l*l : (layer+1)*h*l*l]
+		layer++
+		for g := range v.Dim(0) { // 1 if tied
+			kernel.Axpy(into, 1/float32(v.Dim(0)), v.Data[g*h*l*l:(g+1)*h*l*l])
+		}
+	}}
+	return append([]float32(nil), m.Logits(t, states, nil).Data...)
+}
+
+// answers adds, for every column j, what changing it does to the logits at all
+// columns i: sums (j, i, a, b), and how many rows got residue a at j, counts (j, a).
+func (m *Axial) answers(states []uint8, base, sums, counts []float32, r *rand.Rand, cores int) {
+	l, n := m.Columns, len(states)/m.Columns
+	shifts := make([]int, l*readChanges*n)
+	for i := range shifts {
+		shifts[i] = 1 + r.IntN(Residues-1)
+	}
+	tapes := make([]*autograd.Tape, cores)
+	par.Do(l, cores, func(worker, j int) {
+		if tapes[worker] == nil {
+			tapes[worker] = &autograd.Tape{NoGrad: true}
+		}
+		t := tapes[worker]
+		changed := append([]uint8(nil), states...)
+		for k := range readChanges {
+			for row := range n {
+				s := states[row*l+j]
+				if s >= Residues {
+					continue // a gap stays
+				}
+				changed[row*l+j] = uint8((int(s) + shifts[(j*readChanges+k)*n+row]) % Residues)
+			}
+			t.Reset()
+			y := m.Logits(t, changed, nil).Data
+			for row := range n {
+				a := int(changed[row*l+j])
+				if a >= Residues {
+					continue
+				}
+				counts[j*Residues+a]++
+				for i := range l {
+					at := (row*l + i) * Residues
+					into := sums[((j*l+i)*Residues+a)*Residues:][:Residues]
+					kernel.Add(into, y[at:at+Residues])
+					kernel.Axpy(into, -1, base[at:at+Residues])
+				}
+			}
+		}
+	})
+}
+
+// jacobianNorms returns the norms (L, L) of the matrices that answers summed up. It
+// overwrites the sums.
+func jacobianNorms(sums, counts []float32, l int) []float64 {
+	out := make([]float64, l*l)
+	matrix := func(j, i int) []float32 { return sums[(j*l+i)*pairSize : (j*l+i+1)*pairSize] }
+	for j := range l {
+		for i := range l {
+			x := matrix(j, i)
+			for a := range Residues {
+				if n := counts[j*Residues+a]; n > 0 {
+					kernel.Scale(x[a*Residues:(a+1)*Residues], 1/n)
+				}
+			}
+			center(x)
+		}
+	}
+	for i := range l {
+		for j := range i {
+			x, y := matrix(j, i), matrix(i, j)
+			sum := 0.0
+			for a := range Residues {
+				for b := range Residues {
+					v := float64(x[a*Residues+b]+y[b*Residues+a]) / 2
+					sum += v * v
+				}
+			}
+			out[i*l+j] = math.Sqrt(sum)
+			out[j*l+i] = out[i*l+j]
+		}
+	}
+	return out
+}
+
+// center takes the means of rows and of columns away.
+func center(x []float32) {
+	var rows, columns [Residues]float32
+	total := float32(0)
+	for a := range Residues {
+		for b := range Residues {
+			v := x[a*Residues+b] / Residues
+			rows[a] += v
+			columns[b] += v
+			total += v / Residues
+		}
+	}
+	for a := range Residues {
+		for b := range Residues {
+			x[a*Residues+b] -= rows[a] + columns[b] - total
+		}
+	}
+}
+
+// Map returns the row attention (L, L) of a head, counted through all layers.
+func (x *AxialReading) Map(columns, head int) []float32 {
+	return x.Maps[head*columns*columns : (head+1)*columns*columns]
+}
+
+// HeadName returns "1.3" for the third head of the first layer.
+func (m *Axial) HeadName(head int) string {
+	return fmt.Sprintf("%d.%d", head/m.Config.Heads+1, head%m.Config.Heads+1)
+}
