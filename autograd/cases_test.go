@@ -29,6 +29,8 @@ var opCases = []opCase{
 	{name: "Scale", shapes: [][]int{{40, 3}}, op: func(t *Tape, v []*Var) *Var { return Scale(t, v[0], -1.5) }},
 	{name: "Sum", shapes: [][]int{{5, 3}}, op: func(t *Tape, v []*Var) *Var { return Sum(t, v[0]) }},
 	{name: "GELU", shapes: [][]int{{40, 3}}, op: func(t *Tape, v []*Var) *Var { return GELU(t, v[0]) }},
+	{name: "Tanh", shapes: [][]int{{40, 3}}, op: func(t *Tape, v []*Var) *Var { return Tanh(t, v[0]) }},
+	{name: "GEGLU", shapes: [][]int{{40, 6}}, op: func(t *Tape, v []*Var) *Var { return GEGLU(t, v[0]) }},
 	{name: "ReLU", shapes: [][]int{{40, 3}}, spread: true, op: func(t *Tape, v []*Var) *Var { return ReLU(t, v[0]) }},
 	{name: "Dropout", shapes: [][]int{{40, 3}}, op: func(t *Tape, v []*Var) *Var { return Dropout(t, v[0], 0.4) }},
 	{name: "Reshape", shapes: [][]int{{4, 6}}, op: func(t *Tape, v []*Var) *Var { return Reshape(t, v[0], 3, 8) }},

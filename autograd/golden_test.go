@@ -24,6 +24,8 @@ var goldenOps = map[string]func(t *Tape, c *golden.Case, v map[string]*Var) *Var
 	"sum":    func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return Sum(t, v["x"]) },
 	"gelu":   func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return GELU(t, v["input"]) },
 	"relu":   func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return ReLU(t, v["input"]) },
+	"tanh":   func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return Tanh(t, v["input"]) },
+	"geglu":  func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return GEGLU(t, v["input"]) },
 	"concat": func(t *Tape, c *golden.Case, v map[string]*Var) *Var { return Concat(t, v["a"], v["b"], v["c"]) },
 	"embedding": func(t *Tape, c *golden.Case, v map[string]*Var) *Var {
 		return Embedding(t, v["table"], int32s(c.Ints("ids")))

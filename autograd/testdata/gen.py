@@ -180,3 +180,16 @@ write("rows", [
     case("bce/normal", bce, {"x": normal("bce", 12)}, None, {"targets": np.array([0, 1, .5, 1, 0, 0, 1, 1, 0, .25, 1, 0])}),
     case("bce/sure", bce, {"x": normal("bcf", 12, scale=20)}, None, {"targets": np.array([0, 1, .5, 1, 0, 0, 1, 1, 0, .25, 1, 0])}),
 ])
+
+
+def geglu(input):
+    a, b = input.chunk(2, -1)
+    return F.gelu(a) * b
+
+
+write("gated", [
+    case("tanh/normal", torch.tanh, {"input": normal("tanh", 20, 10)}),
+    case("tanh/tails", torch.tanh, {"input": np.linspace(-9, 9, 97, dtype=np.float32)}),
+    case("geglu/normal", geglu, {"input": normal("geglu", 20, 22)}),
+    case("geglu/one row", geglu, {"input": normal("gegly", 1, 34, scale=4)}),
+])
