@@ -22,7 +22,7 @@ import (
 // An Imported says what an import read and wrote.
 type Imported struct {
 	Architecture string   `json:"architecture"`
-	Config       any      `json:"config"` // esm.Config or esm.MSAConfig
+	Config       any      `json:"config"` // esm.Config, esm.MSAConfig or bert.Config
 	Parameters   int      `json:"parameters"`
 	From         []string `json:"from"`
 	SHA256       string   `json:"sha256"`  // of names, shapes and values of the weights
@@ -30,7 +30,8 @@ type Imported struct {
 	Output       string   `json:"output"`
 	Bytes        int64    `json:"bytes"`
 
-	sizes esm.Config // those that all architectures have
+	about     string          // one line for people
+	tokenizer json.RawMessage // what goes into the file
 }
 
 // Import reads a published model (see the help of "heed model import") and
@@ -44,9 +45,6 @@ func Import(path, regression, output, version string) (*Imported, error) {
 	defer p.Close()
 	done := &Imported{Output: output}
 	m, err := done.load(p)
-	if err == nil {
-		err = p.says.check(done.sizes)
-	}
 	if err != nil {
 		if placed := (*format.Error)(nil); errors.As(err, &placed) {
 			return nil, err
@@ -77,7 +75,7 @@ func Import(path, regression, output, version string) (*Imported, error) {
 		return nil, err
 	}
 	meta, err := (&checkpoint.Info{Version: checkpoint.Version, Architecture: done.Architecture, Config: config,
-		Tokenizer: json.RawMessage(`{"alphabet":"esm","tokens":33}`), Preprocessing: from,
+		Tokenizer: done.tokenizer, Preprocessing: from,
 		Heed: version, Go: runtime.Version()}).Meta()
 	if err != nil {
 		return nil, err
@@ -96,6 +94,10 @@ func Import(path, regression, output, version string) (*Imported, error) {
 
 // load makes the model that the names of the arrays are of.
 func (i *Imported) load(p *published) (nn.Module, error) {
+	if p.bert != nil {
+		return i.loadBert(p)
+	}
+	i.tokenizer = json.RawMessage(`{"alphabet":"esm","tokens":33}`)
 	for name := range p.arrays {
 		if strings.Contains(name, "row_self_attention.") {
 			m, ignored, err := esm.LoadMSA(p.arrays, max(0, p.says.heads))
@@ -104,8 +106,7 @@ func (i *Imported) load(p *published) (nn.Module, error) {
 			}
 			c := m.Config
 			i.Architecture, i.Config, i.Ignored, i.Parameters = esm.ArchitectureMSA, c, ignored, nn.Count(m)
-			i.sizes = esm.Config{Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, FFN: c.FFN, Contacts: c.Contacts}
-			return m, nil
+			return m, i.describe(p, esm.Config{Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, FFN: c.FFN, Contacts: c.Contacts})
 		}
 	}
 	m, ignored, err := esm.Load(p.arrays)
@@ -113,8 +114,19 @@ func (i *Imported) load(p *published) (nn.Module, error) {
 		return nil, err
 	}
 	m.Config.TokenDropout = p.says.tokenDropout
-	i.Architecture, i.Config, i.Ignored, i.Parameters, i.sizes = esm.Architecture, m.Config, ignored, nn.Count(m), m.Config
-	return m, nil
+	i.Architecture, i.Config, i.Ignored, i.Parameters = esm.Architecture, m.Config, ignored, nn.Count(m)
+	return m, i.describe(p, m.Config)
+}
+
+// describe compares the sizes with what the files say of them, and writes them
+// down for people.
+func (i *Imported) describe(p *published, c esm.Config) error {
+	head := "contact head"
+	if !c.Contacts {
+		head = "no contact head"
+	}
+	i.about = fmt.Sprintf("%d layers of width %d, %d heads, %d parameters, %s", c.Layers, c.Dim, c.Heads, i.Parameters, head)
+	return p.says.check(c)
 }
 
 // save is checkpoint.Save whose errors of the system are no bad input.
@@ -133,22 +145,25 @@ func importCommand(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import PUBLISHED -o FILE",
 		Short: "Turn published weights into one file of heed",
-		Long: `Read the published weights of ESM-2 or ESM-MSA-1b and write them as one safetensors
-file, with all that is needed to use them. No Python and no network are needed, and
-nothing in the files is executed.
+		Long: `Read the published weights of an encoder and write them as one safetensors file,
+with all that is needed to use them: of proteins ESM-2 and ESM-MSA-1b, of DNA
+DNABERT and DNABERT-2. No Python and no network are needed, and nothing in the
+files is executed.
 
 PUBLISHED is one of
   the authors' file, esm2_t6_8M_UR50D.pt; the contact regression, which they
     publish as a second file, is taken from esm2_t6_8M_UR50D-contact-regression.pt
     beside it (--contacts names another)
   a file model.safetensors or pytorch_model.bin of Hugging Face, or its folder;
-    config.json beside it is checked against the arrays
+    config.json beside it is checked against the arrays. A DNABERT wants it, and
+    vocab.txt (k-mers) or tokenizer.json (byte pairs), which go into the file
 
 Half-precision values are widened to float32. The hash that is printed is that of
 names, shapes and values: the same weights have the same hash, whichever file they
 came from.`,
-		Example: `  heed model import esm2_t6_8M_UR50D.pt -o esm2_8m.safetensors`,
-		Args:    one("the published file or folder"),
+		Example: `  heed model import esm2_t6_8M_UR50D.pt -o esm2_8m.safetensors
+  heed model import DNABERT-2-117M -o dnabert2.safetensors`,
+		Args: one("the published file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output == "" {
 				return usagef("-o FILE says where to write the model")
@@ -166,12 +181,7 @@ came from.`,
 				e.SetIndent("", "  ")
 				return e.Encode(done)
 			}
-			k := done.sizes
-			head := "contact head"
-			if !k.Contacts {
-				head = "no contact head"
-			}
-			fmt.Fprintf(w, "%s: %d layers of width %d, %d heads, %d parameters, %s\n", done.Architecture, k.Layers, k.Dim, k.Heads, done.Parameters, head)
+			fmt.Fprintf(w, "%s: %s\n", done.Architecture, done.about)
 			fmt.Fprintf(w, "from %s\n", strings.Join(done.From, ", "))
 			if len(done.Ignored) > 0 {
 				fmt.Fprintf(w, "no use for %s\n", strings.Join(done.Ignored, ", "))

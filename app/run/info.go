@@ -3,6 +3,7 @@ package run
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,15 @@ func (i *Info) walk(name string, v any, depth int) {
 	}
 }
 
+// short returns the beginning of a text for people; --json prints the whole.
+func short(text []byte) string {
+	const most = 200
+	if len(text) <= most {
+		return string(text)
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(string(text[:most]), ""), len(text))
+}
+
 func infoCommand() *cobra.Command {
 	var hash, asJSON, arrays bool
 	c := &cobra.Command{
@@ -122,7 +132,7 @@ file of PyTorch. Values are not read, but for --hash.`,
 			if h := i.Heed; h != nil {
 				fmt.Fprintf(t, "architecture\t%s\nconfig\t%s\n", h.Architecture, h.Config)
 				if len(h.Tokenizer) > 0 {
-					fmt.Fprintf(t, "tokenizer\t%s\n", h.Tokenizer)
+					fmt.Fprintf(t, "tokenizer\t%s\n", short(h.Tokenizer))
 				}
 				if len(h.Preprocessing) > 0 {
 					fmt.Fprintf(t, "preprocessing\t%s\n", h.Preprocessing)

@@ -19,6 +19,7 @@ type published struct {
 	files  []string // those that it came from
 	arrays map[string]esm.Array
 	says   claims
+	bert   *bertFolder // what lies beside the weights of a BERT; nil for others
 	close  []io.Closer
 }
 
@@ -59,6 +60,12 @@ func (p *published) open(path, regression string) error {
 	}
 	if err := p.add(path); err != nil {
 		return err
+	}
+	if p.isBert() {
+		if regression != "" {
+			return usagef("--contacts: a BERT has no contact head")
+		}
+		return p.openBert(filepath.Dir(path))
 	}
 	if config := filepath.Join(filepath.Dir(path), "config.json"); isThere(config) && hasPrefix(p.arrays, "esm.") {
 		if err := p.readConfig(config); err != nil {
@@ -203,17 +210,9 @@ func (c *claims) readTorch(v any) {
 const maxConfig = 1 << 20
 
 func (p *published) readConfig(path string) error {
-	f, err := os.Open(path)
+	text, err := readSmall(path)
 	if err != nil {
-		return format.PathError(path, err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return format.PathError(path, err)
-	}
-	if len(text) > maxConfig {
-		return format.TooLargeAt(path, 0, "more than %d bytes", maxConfig)
+		return err
 	}
 	c := struct {
 		Type         *string  `json:"model_type"`

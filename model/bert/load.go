@@ -47,9 +47,9 @@ func Load(arrays map[string]Array, heads int, eps float32, z *Tokenizer) (*Model
 		switch {
 		case failed != nil:
 		case !ok:
-			failed = fmt.Errorf("no array %s", published(name))
+			failed = fmt.Errorf("no array %s", published(name, c.Gated))
 		case !slices.Equal(a.Shape, shape):
-			failed = fmt.Errorf("array %s has shape %v, want %v", published(name), a.Shape, shape)
+			failed = fmt.Errorf("array %s has shape %v, want %v", published(name, c.Gated), a.Shape, shape)
 		}
 		return &autograd.Var{}
 	})
@@ -104,10 +104,10 @@ func configOf(arrays map[string]Array) (Config, error) {
 	rows := func(name string) (int, int, error) {
 		a, ok := arrays[name]
 		if !ok {
-			return 0, 0, fmt.Errorf("no array %s", published(name))
+			return 0, 0, fmt.Errorf("no array %s", published(name, c.Gated))
 		}
 		if len(a.Shape) != 2 {
-			return 0, 0, fmt.Errorf("array %s has shape %v, want two axes", published(name), a.Shape)
+			return 0, 0, fmt.Errorf("array %s has shape %v, want two axes", published(name, c.Gated), a.Shape)
 		}
 		return a.Shape[0], a.Shape[1], nil
 	}
@@ -246,8 +246,9 @@ func ourName(name string) string {
 	return short
 }
 
-// published adds the published name to ours, for messages.
-func published(name string) string {
+// published adds the published name to ours, for messages; mosaic says that of the
+// two names of a feed-forward layer it is that of MosaicBERT.
+func published(name string, mosaic bool) string {
 	at := strings.LastIndexByte(name, '.')
 	stem, part := name[:at], name[at:]
 	layer := ""
@@ -255,7 +256,7 @@ func published(name string) string {
 		number, rest, _ := strings.Cut(rest, ".")
 		layer, stem = "encoder.layer."+number+".", rest
 		for _, l := range layerLayouts {
-			if stem == l[0] {
+			if stem == l[0] && (!mosaic || strings.HasPrefix(l[1], "mlp.") || !slices.Contains([]string{"up", "down", "norm2"}, stem)) {
 				return fmt.Sprintf("%q (bert.%s)", name, layer+l[1]+part)
 			}
 		}
