@@ -37,6 +37,7 @@ func trainCommand(version string) *cobra.Command {
 		j         Job
 		out       string
 		resume    string
+		initial   string
 		cv        string
 		force     bool
 		asJSON    bool
@@ -67,17 +68,18 @@ cross-validation; with --holdout or --train it is the one that was tested.`,
 				return err
 			}
 			if resume != "" {
-				if len(args) > 0 || out != "" {
+				if len(args) > 0 || out != "" || initial != "" {
 					return usagef("--resume takes data and options from the run; give neither data nor -o")
 				}
 				return resumeTraining(cmd, resume, threads, asJSON)
 			}
-			return startTraining(cmd, &j, out, force, threads, asJSON)
+			return startTraining(cmd, &j, initial, out, force, threads, asJSON)
 		},
 	}
 	fs := c.Flags()
 	fs.StringVarP(&out, "output", "o", "", "folder of the run, for the model, predictions and metrics")
 	fs.BoolVar(&force, "force", false, "replace the run in the output folder")
+	fs.StringVar(&initial, "init", "", "file of heed model import to begin with: the encoder of DNABERT or DNABERT-2, and a new classifier on it")
 	fs.StringVar(&resume, "resume", "", "folder of an interrupted run to continue")
 	fs.BoolVar(&asJSON, "json", false, "print results as JSON")
 	fs.IntVar(&threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
@@ -129,16 +131,26 @@ func (j *Job) setSplit(cv string) error {
 	return nil
 }
 
-func startTraining(cmd *cobra.Command, j *Job, out string, force bool, threads int, asJSON bool) error {
-	if _, err := configFor(100, cmd.Flags()); err != nil {
+func startTraining(cmd *cobra.Command, j *Job, initial, out string, force bool, threads int, asJSON bool) error {
+	if _, err := configFor(100, nil, cmd.Flags()); err != nil {
 		return err
+	}
+	var encoder *Encoder
+	if initial != "" {
+		if err := checkInit(cmd.Flags()); err != nil {
+			return err
+		}
+		var err error
+		if encoder, err = LoadEncoder(initial); err != nil {
+			return err
+		}
 	}
 	d, parts, err := j.Load()
 	if err != nil {
 		return err
 	}
 	_, longest := d.Lengths()
-	if j.Fit, err = configFor(longest, cmd.Flags()); err != nil {
+	if j.Fit, err = configFor(longest, encoder, cmd.Flags()); err != nil {
 		return err
 	}
 	if err := j.Fit.complete(d); err != nil {
@@ -158,6 +170,11 @@ func resumeTraining(cmd *cobra.Command, path string, threads int, asJSON bool) e
 	f, j, err := Resume(path)
 	if err != nil {
 		return err
+	}
+	if j.Fit.Encoder != nil {
+		if err := j.Fit.Encoder.reload(); err != nil {
+			return err
+		}
 	}
 	d, parts, err := j.Load()
 	if errors.Is(err, fs.ErrNotExist) {

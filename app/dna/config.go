@@ -11,7 +11,11 @@ import (
 type Config struct {
 	// Model is the architecture. Classes is set from the data, and MaxLen too
 	// if it is 0.
-	Model   sequence.Config  `json:"model"`
+	Model sequence.Config `json:"model"`
+	// Encoder is what training begins with, in place of a random Model; nil for
+	// none. Of Model then count MaxLen, Classes, Pooling and Dropout; the sizes are
+	// those of the encoder, and the rest means nothing.
+	Encoder *Encoder         `json:"encoder,omitempty"`
 	Train   train.Config     `json:"train"`
 	Augment sequence.Augment `json:"augment"`
 	// Strands averages the probabilities of a sequence and of its reverse
@@ -115,7 +119,11 @@ func (c *Config) Validate() error {
 	if m.MaxLen == 0 {
 		m.MaxLen = DefaultMaxLen
 	}
-	if err := m.Validate(); err != nil {
+	if c.Encoder != nil {
+		if err := c.Encoder.validate(c); err != nil {
+			return err
+		}
+	} else if err := m.Validate(); err != nil {
 		return err
 	}
 	t := c.Train

@@ -82,7 +82,7 @@ func (f *Fitted) fits(name string, seq []byte) error {
 	if n, limit := len(seq), f.Config.Model.MaxLen; n > limit {
 		return fmt.Errorf("sequence %q has %d letters, the model takes %d", name, n, limit)
 	}
-	if f.Config.Model.Tokenizer.Length(len(seq)) == 0 {
+	if f.Config.reader().most(len(seq)) == 0 {
 		return fmt.Errorf("sequence %q has %d letters, one token needs %d", name, len(seq), f.Config.Model.Tokenizer.K)
 	}
 	return nil

@@ -139,6 +139,9 @@ func (r *explainRequest) run(ctx context.Context) error {
 	if err != nil {
 		return modelHint(err)
 	}
+	if ms, err = f.possible(ms, r.methods); err != nil {
+		return err
+	}
 	d, labels, err := r.read(f)
 	if err != nil {
 		return err

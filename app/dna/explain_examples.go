@@ -144,9 +144,16 @@ func (x *Explained) maps(e *Explanation) []report.Block {
 	if e.Tokens == nil || len(e.Tokens) > report.MaxTokens {
 		return nil
 	}
-	layers := x.Model.parts(e.Sequence, e.Class, x.How.Seed)[0].attention()
-	k := x.Model.Config.Model.Tokenizer.K
-	m := report.AttentionMap{Name: e.Name, Tokens: e.Tokens, Positions: append([]int{0}, coordinates(len(e.Sequence), x.TSS)[:len(e.Sequence)-k+1]...)}
+	first := x.Model.parts(e.Sequence, e.Class, x.How.Seed)[0]
+	layers := first.attention()
+	m := report.AttentionMap{Name: e.Name, Tokens: e.Tokens, Positions: make([]int, len(e.Tokens))}
+	for i, at := range coordinates(len(e.Sequence), x.TSS) {
+		for j, s := range first.spans {
+			if s.From == i {
+				m.Positions[1+j] = at
+			}
+		}
+	}
 	signed := m
 	for _, l := range layers {
 		m.Weights = append(m.Weights, l.Weights...)
@@ -195,6 +202,9 @@ func (x *Explained) headBlocks() []report.Block {
 	for _, e := range chosen {
 		p := x.Model.parts(e.Sequence, e.Class, x.How.Seed)[0]
 		cases = append(cases, p.c)
+		if x.Model.Config.Encoder != nil {
+			continue // what a head writes goes through norms before it is read
+		}
 		d, err := explain.DirectLogitAttribution(p.c, p.encoder())
 		if err != nil {
 			return nil
@@ -231,15 +241,19 @@ func (x *Explained) headBlocks() []report.Block {
 		Columns: []report.Column{{Name: "layer.head"}, {Name: "effect", Numeric: true}, {Name: "importance", Numeric: true}, {Name: "direct", Numeric: true}, {Name: "tokens read", Numeric: true}, {Name: "temperature", Numeric: true},
 			{Name: "distance, bp", Numeric: true}, {Name: "top offset", Numeric: true}, {Name: "on [CLS]", Numeric: true}},
 		Notes: []string{
-			"Effect: how much the log-odds fall, in nats, when the head's weights are set to zero: evidence of cause, one head at a time. Importance: |Σ A·∂f/∂A| (Michel et al. 2019), its first-order estimate. Direct: what the head writes straight into the log-odds, with the last norm as it is; what it passes to other layers is not in it.",
+			"Effect: how much the log-odds fall, in nats, when the head's weights are set to zero: evidence of cause, one head at a time. Importance: |Σ A·∂f/∂A| (Michel et al. 2019), its first-order estimate. Direct: what the head writes straight into the log-odds, with the last norm as it is; what it passes to other layers is not in it; for a published encoder, whose norms come after each layer, it is not defined.",
 			"Tokens read: perplexity of a row. Temperature: that of a softmax over scores of spread 1; a sharp head is cold. Some texts say it the other way round. Distance: mean over the weights. Top offset: the most frequent one of the largest weights, with its share; from 90 % a head is called positional (Voita et al. 2019).",
 			"These describe weights, not effects: a sharp head may carry nothing that the score uses.",
 		},
 	}
 	for i, h := range average.Summary() {
 		word := (&explain.HeadStats{Sharpness: h.Sharpness.Estimate}).Word()
+		written := fmt.Sprintf("%+.2f", direct[i])
+		if x.Model.Config.Encoder != nil {
+			written = "-"
+		}
 		t.Rows = append(t.Rows, report.TableRow{Cells: []string{
-			fmt.Sprintf("%d.%d", i/heads+1, i%heads+1), fmt.Sprintf("%+.2f", effects[i]), fmt.Sprintf("%.2f", importance.Values[i/heads][i%heads]), fmt.Sprintf("%+.2f", direct[i]),
+			fmt.Sprintf("%d.%d", i/heads+1, i%heads+1), fmt.Sprintf("%+.2f", effects[i]), fmt.Sprintf("%.2f", importance.Values[i/heads][i%heads]), written,
 			fmt.Sprintf("%.1f", h.Perplexity.Estimate), fmt.Sprintf("%.2f %s", 1/h.Sharpness.Estimate, word), fmt.Sprintf("%.1f", h.Distance.Estimate),
 			fmt.Sprintf("%+d, %.0f %%", h.Offset, 100*h.OffsetShare), fmt.Sprintf("%.2f", h.Special.Estimate),
 		}})

@@ -124,7 +124,7 @@ func TestExplainSingle(t *testing.T) {
 			f := &Fitted{Config: cfg, Classes: d.Classes, Positive: 1}
 			r := rand.New(rand.NewPCG(1, 2))
 			for range c.members {
-				f.Members = append(f.Members, sequence.New(cfg.Model, r))
+				f.Members = append(f.Members, own{sequence.New(cfg.Model, r)})
 			}
 			seq := d.Seqs[1]
 			e, err := f.Explain(context.Background(), "s1", seq, 1, explaining(t, 2))

@@ -11,7 +11,6 @@ import (
 	"heed/checkpoint"
 	"heed/internal/par"
 	"heed/metric"
-	"heed/model/sequence"
 	"heed/train"
 )
 
@@ -93,9 +92,10 @@ func (f *Fitting) Run(ctx context.Context) (*Fitted, error) {
 		Config: cfg, Classes: f.Data.Classes, Positive: f.Data.Positive,
 		Threshold: cfg.Threshold, MinLen: shortest,
 	}
+	z := cfg.reader()
 	f.ids = make([][]int32, len(f.Data.Seqs))
 	for i, s := range f.Data.Seqs {
-		f.ids[i] = cfg.Model.Tokenizer.Encode(s)
+		f.ids[i] = z.encode(s, false)
 	}
 	f.history, f.hash = nil, f.Data.Hash()
 	f.count()
@@ -105,7 +105,7 @@ func (f *Fitting) Run(ctx context.Context) (*Fitted, error) {
 	}
 	for m := range cfg.Ensemble {
 		seed := cfg.Train.Seed + uint64(m)*memberStride
-		model := sequence.New(cfg.Model, rand.New(rand.NewPCG(seed, streamInit)))
+		model := cfg.newMember(rand.New(rand.NewPCG(seed, streamInit)))
 		f.out.Members = append(f.out.Members, model)
 		if m < at.Member {
 			if err := file.Under(memberPrefix(m)).Restore(weights(memberPrefix(m), model)); err != nil {
@@ -116,7 +116,7 @@ func (f *Fitting) Run(ctx context.Context) (*Fitted, error) {
 		}
 		resumed := m == at.Member && file != nil
 		if cfg.Pretrain.Epochs > 0 && !(resumed && at.Stage > stagePretrain) {
-			if err := f.pretrain(ctx, m, seed, model, resumeFrom(file, resumed)); err != nil {
+			if err := f.pretrain(ctx, m, seed, model.(own).Model, resumeFrom(file, resumed)); err != nil {
 				return nil, err
 			}
 			resumed = false
@@ -141,25 +141,26 @@ func resumeFrom(file *checkpoint.File, resumed bool) *checkpoint.File {
 }
 
 // classify trains one member on the labels.
-func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model *sequence.Model, file *checkpoint.File) error {
+func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model Network, file *checkpoint.File) error {
 	cfg := f.out.Config
+	z := cfg.reader()
 	lengths := make([]int, len(f.Train))
 	for i, j := range f.Train {
-		lengths[i] = 1 + len(f.ids[j])
+		lengths[i] = rows(z, len(f.ids[j]))
 	}
 	tc := cfg.Train
 	tc.Seed = seed
-	z := cfg.Model.Tokenizer
 	run, err := train.New(tc, train.Problem{
 		Model:   model,
 		Lengths: lengths,
 		Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
 			seqs, targets := make([][]int32, len(examples)), make([]int32, len(examples))
 			for i, e := range examples {
-				seqs[i] = cfg.Augment.Apply(z, f.ids[f.Train[e]], t.Rand)
-				targets[i] = int32(f.Data.Labels[f.Train[e]])
+				j := f.Train[e]
+				seqs[i] = z.vary(f.Data.Seqs[j], f.ids[j], cfg.Augment, t.Rand)
+				targets[i] = int32(f.Data.Labels[j])
 			}
-			return autograd.CrossEntropy(t, model.Logits(t, model.Pack(seqs...)), targets, norm)
+			return autograd.CrossEntropy(t, model.logits(t, seqs...), targets, norm)
 		},
 	})
 	if err != nil {
@@ -207,9 +208,9 @@ func (f *Fitting) classify(ctx context.Context, member int, seed uint64, model *
 
 // evaluate compares an epoch with those before it and reports whether patience
 // has run out.
-func (f *Fitting) evaluate(member int, step train.Step, model *sequence.Model, best *train.Best) (stop bool, err error) {
+func (f *Fitting) evaluate(member int, step train.Step, model Network, best *train.Best) (stop bool, err error) {
 	one := *f.out
-	one.Members = []*sequence.Model{model}
+	one.Members = []Network{model}
 	probs := one.Probabilities(f.Data.seqs(f.Valid), f.cores())
 	value, loss := validMetric(one.Config.Metric, probs, f.Data.labels(f.Valid), f.Data.Positive)
 	if math.IsNaN(loss) {

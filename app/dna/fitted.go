@@ -10,6 +10,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/internal/par"
+	"heed/model/bert"
 	"heed/model/sequence"
 	"heed/nn"
 	"heed/train"
@@ -22,7 +23,7 @@ type Fitted struct {
 	Positive  int
 	Threshold float64 // of the positive class, if there are two
 	MinLen    int     // letters of the shortest sequence it was trained with; Config.Model.MaxLen is the longest
-	Members   []*sequence.Model
+	Members   []Network
 	History   []Progress // of stage "valid": the validation curve
 	Info      checkpoint.Info
 }
@@ -36,14 +37,14 @@ const batchTokens = 2048
 // Sequences are at most Config.Model.MaxLen letters long. The result does not
 // depend on cores; 0 means all.
 func (f *Fitted) Probabilities(seqs [][]byte, cores int) [][]float64 {
-	z := f.Config.Model.Tokenizer
+	z := f.Config.reader()
 	strands := 1
 	if f.Config.Strands {
 		strands = 2
 	}
 	order, lengths := make([]int, len(seqs)), make([]int, len(seqs))
 	for i, s := range seqs {
-		order[i], lengths[i] = i, 1+z.Length(len(s))
+		order[i], lengths[i] = i, rows(z, z.most(len(s)))
 	}
 	packs := data.Packs(order, lengths, batchTokens)
 	if cores < 1 {
@@ -57,20 +58,17 @@ func (f *Fitted) Probabilities(seqs [][]byte, cores int) [][]float64 {
 		}
 		t := tapes[worker]
 		ids := make([][]int32, len(packs[i]))
-		for j, s := range packs[i] {
-			ids[j] = z.Encode(seqs[s])
+		for _, s := range packs[i] {
 			out[s] = make([]float64, len(f.Classes))
 		}
 		share := 1 / float64(strands*len(f.Members))
 		for strand := range strands {
-			if strand == 1 {
-				for j := range ids {
-					ids[j] = z.ReverseComplement(ids[j])
-				}
+			for j, s := range packs[i] {
+				ids[j] = z.encode(seqs[s], strand == 1)
 			}
 			for _, m := range f.Members {
 				t.Reset()
-				logits := m.Logits(t, m.Pack(ids...))
+				logits := m.logits(t, ids...)
 				for j, s := range packs[i] {
 					c := len(f.Classes)
 					for k, p := range autograd.Softmax(logits.Data[j*c : (j+1)*c]) {
@@ -133,12 +131,17 @@ func (f *Fitted) entries() []checkpoint.Entry {
 func (f *Fitted) Save(path string) error {
 	info := f.Info
 	info.Version, info.Architecture, info.Seed = checkpoint.Version, sequence.Architecture, f.Config.Train.Seed
+	config, tokenizer := any(f.Config.Model), any(f.Config.Model.Tokenizer)
+	if f.Config.Encoder != nil {
+		m := f.Members[0].(imported)
+		info.Architecture, config, tokenizer = bert.Architecture, m.Config, m.Tokenizer.Vocabulary
+	}
 	for _, part := range []struct {
 		dst *json.RawMessage
 		src any
 	}{
-		{&info.Config, f.Config.Model},
-		{&info.Tokenizer, f.Config.Model.Tokenizer},
+		{&info.Config, config},
+		{&info.Tokenizer, tokenizer},
 		{&info.Preprocessing, preprocessing{f.Classes, f.Positive, f.Threshold, f.MinLen, f.Config.Strands, len(f.Members)}},
 	} {
 		text, err := json.Marshal(part.src)
@@ -161,6 +164,9 @@ func Load(path string) (*Fitted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := file.Info(""); err == nil && info.Architecture == bert.Architecture {
+		return loadPublished(path, file, info)
+	}
 	info, err := file.Info(sequence.Architecture)
 	if err != nil {
 		return nil, err
@@ -177,7 +183,7 @@ func Load(path string) (*Fitted, error) {
 	if err := c.Validate(); err != nil {
 		return nil, format.InvalidAt(path, 0, "config: %w", err)
 	}
-	if err := p.validate(c); err != nil {
+	if err := p.validate(c.Classes, c.MaxLen); err != nil {
 		return nil, format.InvalidAt(path, 0, "preprocessing: %w", err)
 	}
 	values := 0
@@ -190,30 +196,73 @@ func Load(path string) (*Fitted, error) {
 	if c.Position == "sinusoidal" && c.Dim*c.MaxLen > maxSinusoidal {
 		return nil, format.TooLargeAt(path, 0, "sinusoidal positions of %d x %d", c.MaxLen, c.Dim)
 	}
+	f.take(&p)
+	for range p.Members {
+		f.Members = append(f.Members, own{sequence.New(*c, nil)})
+	}
+	return f, file.Restore(f.entries())
+}
+
+// take fills in what a file says beside the configuration of the model.
+func (f *Fitted) take(p *preprocessing) {
 	f.Classes, f.Positive, f.Threshold, f.MinLen = p.Classes, p.Positive, p.Threshold, p.MinLen
 	f.Config.Strands, f.Config.Ensemble = p.Strands, p.Members
-	f.Config.Train.Seed = info.Seed
-	for range p.Members {
-		f.Members = append(f.Members, sequence.New(*c, nil))
+	f.Config.Train.Seed = f.Info.Seed
+}
+
+// loadPublished is Load for a published encoder with a classifier.
+func loadPublished(path string, file *checkpoint.File, info *checkpoint.Info) (*Fitted, error) {
+	c, z, err := bertConfig(path, info)
+	if err != nil {
+		return nil, err
 	}
+	if c.Task == (bert.Task{}) {
+		return nil, hint(format.InvalidAt(path, 0, "an encoder without a classifier"), "heed dna train DATA --init FILE trains one")
+	}
+	if err := c.Fits(z); err != nil {
+		return nil, format.InvalidAt(path, 0, "config: %w", err)
+	}
+	f := &Fitted{Info: *info}
+	var p preprocessing
+	if err := json.Unmarshal(info.Preprocessing, &p); err != nil {
+		return nil, format.InvalidAt(path, 0, "preprocessing: %w", err)
+	}
+	if err := p.validate(c.Task.Classes, c.Task.MaxLen); err != nil {
+		return nil, format.InvalidAt(path, 0, "preprocessing: %w", err)
+	}
+	f.take(&p)
+	for range p.Members {
+		m, err := restoreBert(path, file, c, z, p.Members)
+		if err != nil {
+			return nil, err
+		}
+		f.Members = append(f.Members, imported{m})
+	}
+	m := f.Members[0].(imported).Model
+	e := &Encoder{AttentionDropout: c.Task.AttentionDropout, model: m}
+	train := f.Config.Train
+	f.Config = e.defaults(c.Task.MaxLen)
+	f.Config.Train = train
+	f.Config.Model.Classes, f.Config.Model.Pooling, f.Config.Model.Dropout = c.Task.Classes, c.Task.Pooling, c.Task.Dropout
+	f.take(&p)
 	return f, file.Restore(f.entries())
 }
 
 // maxSinusoidal limits a table that is computed, not read: 256 MB.
 const maxSinusoidal = 1 << 26
 
-func (p *preprocessing) validate(c *sequence.Config) error {
+func (p *preprocessing) validate(classes, maxLen int) error {
 	switch {
-	case len(p.Classes) != c.Classes:
-		return fmt.Errorf("%d classes, the model has %d", len(p.Classes), c.Classes)
+	case len(p.Classes) != classes:
+		return fmt.Errorf("%d classes, the model has %d", len(p.Classes), classes)
 	case p.Positive < 0 || p.Positive >= len(p.Classes):
 		return fmt.Errorf("positive class %d of %d", p.Positive, len(p.Classes))
 	case !(p.Threshold >= 0 && p.Threshold <= 1):
 		return fmt.Errorf("threshold %v: want 0 to 1", p.Threshold)
 	case p.Members < 1 || p.Members > 100:
 		return fmt.Errorf("members %d: want 1 to 100", p.Members)
-	case p.MinLen < 0 || p.MinLen > c.MaxLen:
-		return fmt.Errorf("min_len %d: want 0 to %d", p.MinLen, c.MaxLen)
+	case p.MinLen < 0 || p.MinLen > maxLen:
+		return fmt.Errorf("min_len %d: want 0 to %d", p.MinLen, maxLen)
 	}
 	return nil
 }

@@ -49,10 +49,13 @@ func fitFlags(fs *pflag.FlagSet, c *Config) {
 	fs.Float64Var(&c.Pretrain.Mask, "pretrain-mask", c.Pretrain.Mask, "share of letters to fill in")
 }
 
-// configFor returns the default configuration for a length, changed by the
+// configFor returns the default configuration for a length, and an encoder or nil, changed by the
 // flags that the user gave.
-func configFor(length int, given *pflag.FlagSet) (Config, error) {
+func configFor(length int, encoder *Encoder, given *pflag.FlagSet) (Config, error) {
 	c := DefaultConfig(length)
+	if encoder != nil {
+		c = encoder.defaults(length)
+	}
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	fitFlags(fs, &c)
 	var err error

@@ -13,7 +13,7 @@ import (
 	"heed/data"
 	"heed/explain"
 	"heed/metric"
-	"heed/model/sequence"
+	"heed/model/bert"
 )
 
 // A method scores the letters of a sequence.
@@ -91,17 +91,35 @@ func pickMethods(list string) ([]method, error) {
 	return out, nil
 }
 
+// inside are the methods that take the layers of our own network apart.
+var inside = []string{"norms", "alti", "value-zeroing", "decomposition"}
+
+// possible leaves out the methods that cannot look into the model, which is an
+// error for those that the list names.
+func (f *Fitted) possible(ms []method, list string) ([]method, error) {
+	if f.Config.Encoder == nil {
+		return ms, nil
+	}
+	for _, key := range inside {
+		if slices.Contains(strings.Split(list, ","), key) {
+			return nil, usagef("--methods %s: it needs norms before the layers; in a published encoder they come after", key)
+		}
+	}
+	return slices.DeleteFunc(ms, func(m method) bool { return slices.Contains(inside, m.key) }), nil
+}
+
 // A part is one member of a model on one strand of a sequence. Methods that look
 // inside explain each part's log-odds, and the letters get the mean over the
 // parts; mutagenesis changes the letters of both strands and all members
 // together.
 type part struct {
-	model       *sequence.Model
+	model       Network
 	c           *explain.Case
 	class       int
 	ids         []int32
-	backgrounds [][]int32 // shuffled sequences
-	reverse     bool      // of the strand
+	spans       []bert.Span // the letters of its strand that the ids cover
+	backgrounds [][]int32   // shuffled sequences
+	reverse     bool        // of the strand
 
 	layers   []explain.Layer // with gradients, once they were asked for
 	integral *Integral       // of integrated gradients, once they were
@@ -111,13 +129,18 @@ type part struct {
 // signal.
 const backgroundCount = 8
 
+// sequenceRand returns a source of its own for each sequence.
+func sequenceRand(seq []byte, seed uint64) *rand.Rand {
+	h := fnv.New64a()
+	h.Write(seq)
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
 // backgrounds returns sequences with the composition of seq, in letters and in
 // neighbours. Shuffling keeps both ends, so the sequence is closed to a ring and
 // cut elsewhere first.
 func backgrounds(seq []byte, seed uint64) [][]byte {
-	h := fnv.New64a()
-	h.Write(seq)
-	r := rand.New(rand.NewPCG(seed, h.Sum64()))
+	r := sequenceRand(seq, seed)
 	out := make([][]byte, backgroundCount)
 	for i := range out {
 		k := r.IntN(len(seq))
@@ -128,27 +151,20 @@ func backgrounds(seq []byte, seed uint64) [][]byte {
 
 // parts returns the parts of a model for one sequence.
 func (f *Fitted) parts(seq []byte, class int, seed uint64) []*part {
-	z := f.Config.Model.Tokenizer
-	shuffled := backgrounds(seq, seed)
+	z := f.Config.reader()
 	var out []*part
 	for _, m := range f.Members {
 		for strand := range 2 {
 			if strand == 1 && !f.Config.Strands {
 				break
 			}
-			p := &part{model: m, class: class, reverse: strand == 1}
-			encode := func(s []byte) []int32 {
-				if ids := z.Encode(s); !p.reverse {
-					return ids
-				} else {
-					return z.ReverseComplement(ids)
-				}
+			p := &part{model: m, class: class, reverse: strand == 1, ids: z.encode(seq, strand == 1)}
+			p.backgrounds = z.backgrounds(seq, p.ids, p.reverse, seed)
+			p.spans = z.spans(seq)
+			if p.reverse {
+				p.spans = z.spans(bert.ReverseComplement(seq))
 			}
-			p.ids = encode(seq)
-			for _, s := range shuffled {
-				p.backgrounds = append(p.backgrounds, encode(s))
-			}
-			p.c = caseOf(m, p.ids, class)
+			p.c = caseOf(m, p.ids, rows(z, len(p.ids)), class)
 			out = append(out, p)
 		}
 	}
@@ -164,25 +180,27 @@ func (p *part) attention() []explain.Layer {
 	return p.layers
 }
 
-// encoder returns what decompositions look into.
+// encoder returns what decompositions look into: the layers of our own network.
 func (p *part) encoder() *explain.Encoder {
+	m := p.model.(own)
 	return &explain.Encoder{
-		Layers: p.model.Layers, Norm: p.model.Norm, Classifier: p.model.Classifier,
-		Class: explain.ContrastWeights(p.model.Config.Classes, p.class),
+		Layers: m.Layers, Norm: m.Norm, Classifier: m.Classifier,
+		Class: explain.ContrastWeights(m.Config.Classes, p.class),
 	}
 }
 
 // letters shares the scores of rows, [CLS] leading, among the n letters of the
-// forward strand: a token gives an equal part to each of its k letters.
-func (p *part) letters(rows []float64, k, n int) []float64 {
+// forward strand: a token gives an equal part to each of the letters that it
+// covers, and what end tokens have belongs to no letter.
+func (p *part) letters(rows []float64, n int) []float64 {
 	out := make([]float64, n)
-	for j, v := range rows[1:] {
-		for l := j; l < j+k; l++ {
+	for j, s := range p.spans {
+		for l := s.From; l < s.To; l++ {
 			at := l
 			if p.reverse {
 				at = n - 1 - l
 			}
-			out[at] += v / float64(k)
+			out[at] += rows[1+j] / float64(s.To-s.From)
 		}
 	}
 	return out
@@ -258,7 +276,7 @@ func gradientInput(_ context.Context, p *part) ([]float64, error) {
 func integratedGradients(ctx context.Context, p *part) ([]float64, error) {
 	var embedded [][]float32
 	for _, ids := range p.backgrounds {
-		embedded = append(embedded, caseOf(p.model, ids, 0).Embedded().Data)
+		embedded = append(embedded, caseOf(p.model, ids, p.c.Rows, 0).Embedded().Data)
 	}
 	g, err := explain.IntegratedGradients(ctx, p.c, p.batch(), embedded...)
 	if err != nil {
@@ -274,7 +292,7 @@ func integratedGradients(ctx context.Context, p *part) ([]float64, error) {
 // scoreLetters fills in the scores of an explanation, whose mutagenesis is
 // done, and what the attention shows.
 func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explaining) error {
-	z := f.Config.Model.Tokenizer
+	z := f.Config.reader()
 	parts := f.parts(e.Sequence, e.Class, how.Seed)
 	e.Scores = make([][]float64, len(how.Methods))
 	for i, m := range how.Methods {
@@ -291,7 +309,7 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.Name, err)
 			}
-			for j, v := range p.letters(rows, z.K, len(e.Sequence)) {
+			for j, v := range p.letters(rows, len(e.Sequence)) {
 				e.Scores[i][j] += v / float64(len(parts))
 			}
 		}
@@ -304,11 +322,13 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 	}
 	e.Integral = meanIntegral(parts)
 	if f.Config.Model.Layers > 0 {
-		e.Heads = explain.Heads(parts[0].attention(), headSpec(len(parts[0].ids)))
-		e.Tokens = append(e.Tokens, "[CLS]")
+		e.Heads = explain.Heads(parts[0].attention(), headSpec(z, len(parts[0].ids)))
+		before, behind := z.ends()
+		e.Tokens = append(e.Tokens, before...)
 		for _, id := range parts[0].ids {
-			e.Tokens = append(e.Tokens, z.Name(id))
+			e.Tokens = append(e.Tokens, z.name(id))
 		}
+		e.Tokens = append(e.Tokens, behind...)
 	}
 	return nil
 }
@@ -316,11 +336,15 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 // nearLetters is how far away a head looks that looks near.
 const nearLetters = 5
 
-// headSpec describes the rows of n tokens to the statistics of heads: [CLS] is
-// special, and distances are in letters.
-func headSpec(n int) explain.HeadSpec {
-	special := make([]bool, 1+n)
-	special[0] = true
+// headSpec describes the rows of n tokens to the statistics of heads: end tokens
+// are special, and distances are in tokens, which for single letters and k-mers are
+// letters.
+func headSpec(z reader, n int) explain.HeadSpec {
+	before, behind := z.ends()
+	special := make([]bool, len(before)+n+len(behind))
+	for i := range special {
+		special[i] = i < len(before) || i >= len(before)+n
+	}
 	return explain.HeadSpec{Special: special, Window: nearLetters}
 }
 
@@ -341,17 +365,12 @@ func meanIntegral(parts []*part) *Integral {
 	return out
 }
 
-// caseOf returns the case of one member and the tokens of one strand, explained
-// for a class; row 0 is [CLS].
-func caseOf(m *sequence.Model, ids []int32, class int) *explain.Case {
-	c := &explain.Case{Rows: 1 + len(ids)}
-	if m.Config.Pooling == "mean" {
-		c.Readout = explain.ReadMean(c.Rows, 1)
-	} else {
-		c.Readout = explain.ReadRow(c.Rows, 0)
-	}
+// caseOf returns the case of one member and the tokens of one strand, so many rows
+// with the end tokens, explained for a class; row 0 is [CLS].
+func caseOf(m Network, ids []int32, rows, class int) *explain.Case {
+	c := &explain.Case{Rows: rows, Readout: m.readout(rows)}
 	c.Run = func(t *autograd.Tape, n int) *autograd.Var {
-		return explain.Contrast(t, m.Logits(t, m.Pack(slices.Repeat([][]int32{ids}, n)...)), class)
+		return explain.Contrast(t, m.logits(t, slices.Repeat([][]int32{ids}, n)...), class)
 	}
 	return c
 }

@@ -24,7 +24,7 @@ func untrained(members int) *Fitted {
 	c.Model.MaxLen, c.Model.Classes, c.Ensemble, c.Strands = 20, 2, members, true
 	f := &Fitted{Config: c, Classes: []string{"no", "yes"}, Positive: 1, Threshold: 0.5, MinLen: 12}
 	for m := range members {
-		f.Members = append(f.Members, sequence.New(c.Model, rand.New(rand.NewPCG(uint64(m), 3))))
+		f.Members = append(f.Members, own{sequence.New(c.Model, rand.New(rand.NewPCG(uint64(m), 3)))})
 	}
 	return f
 }

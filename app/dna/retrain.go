@@ -17,6 +17,11 @@ func retrain(ctx context.Context, folder string, n, cores int, progress func(Pro
 	if err != nil {
 		return nil, err
 	}
+	if j.Fit.Encoder != nil {
+		if err := j.Fit.Encoder.reload(); err != nil {
+			return nil, err
+		}
+	}
 	d, parts, err := j.Load()
 	if err != nil {
 		return nil, hint(err, "the run's data is looked for where the run was started")

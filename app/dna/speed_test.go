@@ -17,7 +17,7 @@ func standard(length int) *Fitted {
 	c := DefaultConfig(length)
 	c.Model.Classes = 2
 	return &Fitted{Config: c, Classes: []string{"no", "yes"}, Positive: 1, Threshold: 0.5, MinLen: length,
-		Members: []*sequence.Model{sequence.New(c.Model, rand.New(rand.NewPCG(1, 1)))}}
+		Members: []Network{own{sequence.New(c.Model, rand.New(rand.NewPCG(1, 1)))}}}
 }
 
 func letters(n int, seed uint64) []byte {

@@ -8,7 +8,6 @@ import (
 
 	"heed/explain"
 	"heed/internal/par"
-	"heed/model/sequence"
 )
 
 // A Verdict is what the referee says about the methods of an explanation.
@@ -211,7 +210,7 @@ func (x *Explained) seeds(ctx context.Context, v *Verdict, es []*Explanation, c 
 	for _, f := range append([]*Fitted{x.Model}, c.others...) {
 		for i := range f.Members {
 			one := *f
-			one.Members = []*sequence.Model{f.Members[i]}
+			one.Members = []Network{f.Members[i]}
 			single = append(single, &one)
 		}
 	}

@@ -54,6 +54,9 @@ func (x *Explained) methodBlocks() ([]report.Block, error) {
 // reach returns how many letters a row of the encoder holds.
 func (x *Explained) reach() int {
 	c := x.Model.Config.Model
+	if x.Model.Config.Encoder != nil && x.Model.Config.Encoder.model.Tokenizer.K == 0 {
+		return 1 // byte pairs: the tokens differ
+	}
 	n := c.Tokenizer.K
 	for _, k := range c.Stem {
 		n += k - 1
