@@ -147,8 +147,8 @@ func importCommand(version string) *cobra.Command {
 		Short: "Turn published weights into one file of heed",
 		Long: `Read the published weights of an encoder and write them as one safetensors file,
 with all that is needed to use them: of proteins ESM-2 and ESM-MSA-1b, of DNA
-DNABERT and DNABERT-2. No Python and no network are needed, and nothing in the
-files is executed.
+DNABERT and DNABERT-2. No Python and no network are needed, and
+nothing in the files is executed.
 
 PUBLISHED is one of
   the authors' file, esm2_t6_8M_UR50D.pt; the contact regression, which they

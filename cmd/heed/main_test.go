@@ -43,7 +43,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HEED_KERNEL", "")
 			esm, err := filepath.Abs("../../model/esm/testdata/tiny.safetensors")
+			if err != nil {
+				return err
+			}
 			e.Setenv("ESM", esm)
+			bert, err := filepath.Abs("../../model/bert/testdata")
+			e.Setenv("BERT", bert)
 			return err
 		},
 	})
