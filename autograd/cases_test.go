@@ -40,6 +40,15 @@ var opCases = []opCase{
 	{name: "LayerNorm with large eps", shapes: [][]int{{2, 3, 5}, {5}, {5}}, op: func(t *Tape, v []*Var) *Var { return LayerNorm(t, v[0], v[1], v[2], 0.5) }},
 	{name: "Embedding", shapes: [][]int{{5, 3}}, op: func(t *Tape, v []*Var) *Var { return Embedding(t, v[0], []int32{4, 0, 4, 2, 4, 1}) }},
 	{name: "Rows", shapes: [][]int{{9, 3}}, op: func(t *Tape, v []*Var) *Var { return Rows(t, v[0], []int32{0, 7, 3}) }},
+	{name: "WeightedRows", shapes: [][]int{{5, 3}}, op: func(t *Tape, v []*Var) *Var {
+		return WeightedRows(t, v[0], []int32{4, 0, 4, 2, 4, 1, 1, 1}, []float32{0.5, -2, 0.25, 0, 3, 1, 1, 0.125}, 2)
+	}},
+	{name: "Time2Vec", shapes: [][]int{{4}, {4}}, op: func(t *Tape, v []*Var) *Var {
+		return Time2Vec(t, []float32{0, 0.5, -1.25, 2}, v[0], v[1])
+	}},
+	{name: "LagBias", shapes: [][]int{{3}}, op: func(t *Tape, v []*Var) *Var {
+		return LagBias(t, v[0], []float32{9, 0, 0.5, 0.5, 4, 7, 7, 1}, 0.5, []Segment{{1, 4, 1}, {5, 0, 1}, {5, 3, 1}})
+	}},
 	{name: "MeanPool", shapes: [][]int{{9, 3}}, op: func(t *Tape, v []*Var) *Var { return MeanPool(t, v[0], Packed(4, 0, 1, 3)) }},
 	{name: "MeanPool of columns", shapes: [][]int{{12, 3}}, op: func(t *Tape, v []*Var) *Var { return MeanPool(t, v[0], GridColumns(0, 4, 3)) }},
 	{name: "CrossEntropy", shapes: [][]int{{6, 4}}, op: func(t *Tape, v []*Var) *Var { return CrossEntropy(t, v[0], []int32{3, 0, -1, 2, 2, -100}, 8) }},

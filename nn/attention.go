@@ -22,7 +22,11 @@ type MultiHeadAttention struct {
 
 	Heads   int
 	Rotary  []float32 // frequencies of rotary positions; nil for none
+	Causal  bool      // a row sees itself and those before it in its segment
 	Dropout float32   // of the weights
+	// Bias is added to the scores, see autograd.AttentionSpec; nil for none. It
+	// belongs to one pass, so a model sets it in a copy of the layer.
+	Bias *autograd.Var
 	// Name is the beginning of what a probe sees: Name.query and Name.key (T, D),
 	// turned if positions are rotary; Name.weights (segments, H, Lq, Lk); and
 	// Name.heads (T, D), the outputs of the heads side by side before Out.
@@ -39,7 +43,7 @@ func NewMultiHeadAttention(dim, heads int, r *rand.Rand) *MultiHeadAttention {
 
 // Mix maps x (T, D) to (T, D); rows attend within their segments.
 func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
-	return a.attend(t, x, autograd.AttentionSpec{Query: s})
+	return a.attend(t, x, autograd.AttentionSpec{Query: s, Causal: a.Causal, Bias: a.Bias})
 }
 
 // attend is Mix for a spec that says more than the segments: ties, a mask, a bias.
@@ -76,7 +80,7 @@ func (a *MultiHeadAttention) MixFirst(t *autograd.Tape, x *autograd.Var, s []aut
 		queries[i] = autograd.Segment{Start: i, Count: 1, Stride: 1}
 	}
 	o := autograd.Attention(t, q, k, v, autograd.AttentionSpec{
-		Name: a.Name, Heads: a.Heads, Query: queries, Key: s, Relative: a.Relative, Dropout: a.Dropout,
+		Name: a.Name, Heads: a.Heads, Query: queries, Key: s, Causal: a.Causal, Bias: a.Bias, Relative: a.Relative, Dropout: a.Dropout,
 	})
 	return a.Out.Forward(t, o)
 }
