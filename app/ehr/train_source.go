@@ -1,0 +1,30 @@
+package ehr
+
+// A Happening is one event of a patient before the prediction: a code, perhaps
+// with a number, at a time.
+type Happening struct {
+	Code  string
+	Value float32 // NaN if there is none
+	Days  float64 // before the prediction, 0 or more
+	Visit int32   // 0 for none, else counted from 1
+}
+
+// A Case is one prediction to be made: a patient at a time, what was known until
+// then, and what came of it.
+type Case struct {
+	Patient    int64
+	Happenings []Happening // the oldest first
+	Positive   bool
+	Age        float32           // years; NaN if it is not known
+	Groups     map[string]string // for subgroups: "sex", "age", ...
+	Split      string            // "train", "tuning" or "held_out"; empty if the source has no splits
+	Days       float64           // at risk, for rates of alerts: of this prediction
+}
+
+// A Source gives cases, sorted by patient.
+type Source interface {
+	// Cases reads everything. What was left out is counted by reason.
+	Cases() (cases []Case, left map[string]int, err error)
+	// Hash returns the SHA-256 of what Cases read, in hexadecimal digits.
+	Hash() string
+}
