@@ -1,6 +1,7 @@
 package ehr
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 
@@ -41,10 +42,18 @@ func (p *Predictions) add(name string, cases []Case, idx []int, fold int, probab
 
 // A Score is one statistic with its interval.
 type Score struct {
-	Name     string  `json:"name"`
-	Estimate float64 `json:"estimate"`
-	Low      float64 `json:"low"`
-	High     float64 `json:"high"`
+	Name                string
+	Estimate, Low, High float64
+}
+
+// MarshalJSON writes null for what does not exist.
+func (s Score) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name     string   `json:"name"`
+		Estimate *float64 `json:"estimate"`
+		Low      *float64 `json:"low"`
+		High     *float64 `json:"high"`
+	}{s.Name, number(s.Estimate), number(s.Low), number(s.High)})
 }
 
 // streamBootstrap keeps what resampling draws apart.
@@ -53,11 +62,14 @@ const streamBootstrap = 0x626f6f74 // "boot"
 // Resamples is the number of bootstrap resamples behind an interval.
 const Resamples = 1000
 
-// statistics are what every model is measured by, in the order of the tables.
-var statistics = []struct {
+// A statistic of predictions, of which those of idx are in b.
+type statistic struct {
 	name string
 	of   func(p *Predictions, b *metric.Binary, idx []int) float64
-}{
+}
+
+// statistics are what every model is measured by, in the order of the tables.
+var statistics = []statistic{
 	{"AUROC", func(_ *Predictions, b *metric.Binary, _ []int) float64 { return b.AUROC() }},
 	{"AUPRC", func(_ *Predictions, b *metric.Binary, _ []int) float64 { return b.AUPRC() }},
 	{"Brier", func(_ *Predictions, b *metric.Binary, _ []int) float64 { return b.Brier() }},
@@ -112,7 +124,9 @@ func (p *Predictions) confusion(idx []int) metric.Confusion {
 
 // Scores measures predictions with 95 % intervals of a bootstrap that draws
 // patients, each with all its predictions.
-func (p *Predictions) Scores(seed uint64) ([]Score, error) {
+func (p *Predictions) Scores(seed uint64) ([]Score, error) { return p.scores(seed, statistics) }
+
+func (p *Predictions) scores(seed uint64, statistics []statistic) ([]Score, error) {
 	b, err := metric.NewBinary(p.P, p.Positive)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ type Tokens struct {
 }
 
 // windowStatistics are the channels of a token that sums up a window.
-var windowStatistics = []string{"mean", "min", "max", "first", "last", "deviation", "log count"}
+var windowStatistics = []string{"mean", "min", "max", "first", "last", "deviation", "log count", "slope", "hours since"}
 
 // Channels returns the number of values of a token.
 func (k Tokens) Channels() int {
@@ -65,18 +65,20 @@ func (k Tokens) Make(c *Case) []timeline.Event {
 
 // A summary collects the values of one code in one window.
 type summary struct {
-	code         string
-	window       int
-	visit        int32
-	n            int // happenings
-	values       int
-	sum, squares float64
-	min, max     float32
-	first, last  float32
-	lastDays     float64
+	code               string
+	window             int
+	visit              int32
+	n                  int // happenings
+	values             int
+	sum, squares       float64
+	min, max           float32
+	first, last        float32
+	days, days2, cross float64 // sums for the slope
+	lastDays           float64
 }
 
-func windowTokens(hs []Happening, hours float64) []timeline.Event {
+// summaries returns one summary for each code and window in which it happened.
+func summaries(hs []Happening, hours float64) []summary {
 	type key struct {
 		code   string
 		window int
@@ -96,6 +98,11 @@ func windowTokens(hs []Happening, hours float64) []timeline.Event {
 		}
 		all[i].add(h)
 	}
+	return all
+}
+
+func windowTokens(hs []Happening, hours float64) []timeline.Event {
+	all := summaries(hs, hours)
 	suffix := "/all"
 	if hours > 0 {
 		suffix = "/" + strconv.FormatFloat(hours, 'g', -1, 64) + "h"
@@ -124,19 +131,23 @@ func (s *summary) add(h Happening) {
 	s.values++
 	s.sum += float64(h.Value)
 	s.squares += float64(h.Value) * float64(h.Value)
+	s.days, s.days2, s.cross = s.days+h.Days, s.days2+h.Days*h.Days, s.cross+h.Days*float64(h.Value)
 	s.min, s.max, s.last = min(s.min, h.Value), max(s.max, h.Value), h.Value
 }
 
 // statistics returns what windowStatistics names.
 func (s *summary) statistics() []float32 {
 	nan := float32(math.NaN())
-	out := []float32{nan, nan, nan, nan, nan, nan, float32(math.Log1p(float64(s.n)))}
+	out := []float32{nan, nan, nan, nan, nan, nan, float32(math.Log1p(float64(s.n))), nan, float32(math.Log1p(24 * s.lastDays))}
 	if s.values > 0 {
 		n := float64(s.values)
 		mean := s.sum / n
 		out[0], out[1], out[2], out[3], out[4] = float32(mean), s.min, s.max, s.first, s.last
 		if s.values > 1 {
 			out[5] = float32(math.Sqrt(max(0, s.squares/n-mean*mean)))
+			if v := s.days2/n - s.days*s.days/n/n; v > 1e-6 { // in units a day, positive if rising
+				out[7] = float32(-(s.cross/n - mean*s.days/n) / v)
+			}
 		}
 	}
 	return out

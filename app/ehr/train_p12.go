@@ -68,7 +68,7 @@ func (s *Stays) Cases() ([]Case, map[string]int, error) {
 				left["stays on no list of the split"]++
 				return nil
 			}
-			c := Case{Patient: id, Positive: positive, Split: split, Age: float32(math.NaN()), Days: 1, Groups: map[string]string{}}
+			c := Case{Patient: id, Positive: positive, Split: split, Age: float32(math.NaN()), Days: stayHours / 24, Groups: map[string]string{}}
 			if err := c.readStay(fmt.Sprintf("%s/%d.txt", path, id), text, left); err != nil {
 				return err
 			}

@@ -13,12 +13,13 @@ type Happening struct {
 // then, and what came of it.
 type Case struct {
 	Patient    int64
+	At         string      // time of the prediction; empty if the source has no dates
 	Happenings []Happening // the oldest first
 	Positive   bool
 	Age        float32           // years; NaN if it is not known
 	Groups     map[string]string // for subgroups: "sex", "age", ...
 	Split      string            // "train", "tuning" or "held_out"; empty if the source has no splits
-	Days       float64           // at risk, for rates of alerts: of this prediction
+	Days       float64           // observed since the prediction before, or from the beginning: for rates of alerts
 }
 
 // A Source gives cases, sorted by patient.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/app/dna"
+	"heed/app/ehr"
 	"heed/app/protein"
 	modelfile "heed/app/run" // run is the program here
 	"heed/app/study"
@@ -115,7 +116,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), study.Command(version()), modelfile.Command(version()), versionCommand(), &cobra.Command{
+	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), ehr.Command(version()), study.Command(version()), modelfile.Command(version()), versionCommand(), &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long:  exitCodes,

@@ -1,0 +1,72 @@
+package ehr
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func explainCommand() *cobra.Command {
+	var lists []string
+	var part, out string
+	var threads, top int
+	var patient int64
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "explain MODEL SOURCE",
+		Short: "Say what stands behind the predictions for one patient",
+		Long: `Write, as JSON, the predictions for one patient with their evidence: for each of the
+strongest tokens its part of the logit by integrated gradients, the probability
+without it, and the probability without the strongest 1, 2, ... together, beside as
+many random ones. ` + limits + " " + Notice + ".",
+		Example: `  heed ehr explain run/model.safetensors timelines --patient 12 --top 10`,
+		Args:    two("a model", "a folder of timelines"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if top < 1 {
+				return usagef("--top %d: want 1 or more", top)
+			}
+			if !cmd.Flags().Changed("patient") {
+				return usagef("%s needs --patient", cmd.CommandPath())
+			}
+			f, cases, idx, err := loadBoth(args[0], args[1], lists, part, threads)
+			if err != nil {
+				return err
+			}
+			var all []*Explanation
+			for _, i := range idx {
+				if cases[i].Patient != patient {
+					continue
+				}
+				x, err := f.Explain(cmd.Context(), &cases[i], top, seed)
+				if err != nil {
+					return err
+				}
+				all = append(all, x)
+			}
+			if len(all) == 0 {
+				return usagef("--patient: no prediction for that patient")
+			}
+			write := func(w io.Writer) error {
+				e := json.NewEncoder(w)
+				e.SetIndent("", "  ")
+				return e.Encode(all)
+			}
+			if out == "" {
+				return write(cmd.OutOrStdout())
+			}
+			if err := writeFile(out, write); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d predictions explained; %s\n", len(all), Notice)
+			return err
+		},
+	}
+	sourceFlags(c, &lists, &part, &threads)
+	c.Flags().Int64Var(&patient, "patient", 0, "subject_id of the patient")
+	c.Flags().IntVar(&top, "top", 10, "tokens to show")
+	c.Flags().StringVarP(&out, "output", "o", "", "file for the explanation")
+	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the random removals")
+	return c
+}

@@ -1,0 +1,290 @@
+package ehr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"heed/train"
+)
+
+// A trainRequest is the command line of "heed ehr train".
+type trainRequest struct {
+	job     Job
+	windows string
+	out     string
+	force   bool
+	asJSON  bool
+	dropout float64
+	drop    float64
+	lag     float64
+}
+
+func trainCommand(version string) *cobra.Command {
+	r := trainRequest{job: Job{Fit: DefaultConfig(), TuneShare: 0.2}}
+	c := &cobra.Command{
+		Use:   "train SOURCE",
+		Short: "Train a transformer on timelines with outcomes, and measure it beside floors",
+		Long: `Train a transformer on the timelines of patients and measure it on patients that it
+has not seen, beside floors: how long the record is, a bag of codes, and logistic
+regression on statistics of every code over the whole history and the last day.
+
+SOURCE is a folder with events.csv (subject_id, time, code, numeric_value) and
+labels.csv (subject_id, prediction_time, boolean_value, split), or one with the stays
+of PhysioNet 2012 (set-a.tar.gz, Outcomes-a.txt, ...), whose outcome is death in
+hospital after 48 hours; --lists gives files whose first column lists the stays to
+train on, to tune on and to test on.
+
+Parts are those of the source, or --folds makes some of patients. Vocabulary and
+quantiles come from the training part; epoch, temperature and the threshold of alerts
+(specificity .95) from the tuning part; the test part is measured once.
+
+Tokens: with --windows 0,8 there is a token for each code over the whole history (0)
+and for each code in every 8 hours, with nine statistics of its values; with
+--windows none every event is a token.
+
+With -o, the folder gets
+  metrics.json             scores with intervals, decision curves, reliability, subgroups
+  predictions.tsv          of the test parts
+  model.safetensors        the model (fold-1.safetensors and so on with --folds)
+  job.json, run.jsonl      what decided the numbers, and how the fits went
+
+Results do not depend on --threads. ` + strings.ToUpper(Notice[:1]) + Notice[1:] + ".",
+		Example: `  heed ehr train stays --folds 5 -o run
+  heed ehr train stays --lists train.csv,tune.csv,test.csv --windows 0 --ensemble 5 -o run
+  heed ehr train timelines --windows none --time bias --value projection -o run`,
+		Args: one("a folder of timelines"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.job.Source = args[0]
+			r.job.Version = version
+			r.job.Command = append([]string{"ehr", "train"}, commandLine(cmd, args)...)
+			return r.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	r.flags(c.Flags())
+	return c
+}
+
+func (r *trainRequest) flags(fs *pflag.FlagSet) {
+	f := &r.job.Fit
+	fs.StringVarP(&r.out, "output", "o", "", "folder for model, predictions and metrics")
+	fs.BoolVar(&r.force, "force", false, "write into a folder that is not empty")
+	fs.BoolVar(&r.asJSON, "json", false, "print results as JSON")
+	fs.StringSliceVar(&r.job.Lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
+	fs.IntVar(&r.job.Folds, "folds", 0, "folds of patients; 0 takes the parts of the source")
+	fs.Float64Var(&r.job.TuneShare, "tune-share", r.job.TuneShare, "share of the patients that --folds keeps to tune on")
+	fs.BoolVar(&r.job.Floors, "floors", true, "fit the floors too")
+
+	fs.StringVar(&r.windows, "windows", "0,8", "hours of the windows that tokens sum up, 0 for the whole history; none for a token for each event")
+	fs.StringVar(&f.Model.Value, "value", f.Model.Value, "how values enter: knots, bins, linear, projection or none")
+	fs.StringVar(&f.Model.Time, "time", f.Model.Time, "how time enters: time2vec, bias, both, tokens or none")
+	fs.BoolVar(&f.Model.Age, "age", f.Model.Age, "add the age at every event")
+	fs.BoolVar(&f.Model.Visits, "visits", f.Model.Visits, "tell visits apart")
+	fs.BoolVar(&f.Model.Causal, "causal", f.Model.Causal, "let every token see its past alone")
+	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
+	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
+	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
+	fs.IntVar(&f.Model.FFN, "ffn", f.Model.FFN, "width of the feed-forward layers")
+	fs.IntVar(&f.Model.MaxTokens, "max-tokens", f.Model.MaxTokens, "most recent tokens that are kept")
+	fs.Float64Var(&r.dropout, "dropout", float64(f.Model.Dropout), "dropout rate")
+	fs.Float64Var(&r.drop, "drop-tokens", 0.1, "share of tokens left out at random in training")
+	fs.Float64Var(&r.lag, "lag-unit", 1, "hours at which the lag of --time bias begins to count")
+	fs.IntVar(&f.Knots, "knots", f.Knots, "quantiles of each value")
+	fs.IntVar(&f.MinCount, "min-count", f.MinCount, "training cases in which a code must occur to be learned")
+
+	fs.IntVar(&f.Train.Epochs, "epochs", f.Train.Epochs, "passes over the training cases")
+	fs.IntVar(&f.Train.Batch, "batch", f.Train.Batch, "cases in a step")
+	fs.Float64Var(&f.Train.Rate, "rate", f.Train.Rate, "peak learning rate")
+	fs.Float64Var(&f.Train.Decay, "decay", f.Train.Decay, "weight decay")
+	fs.IntVar(&f.Patience, "patience", f.Patience, "epochs without improvement before a fit stops; 0 for none")
+	fs.Float64Var(&f.Average, "average", f.Average, "decay of the running mean of weights; 0 for none")
+	fs.IntVar(&f.Ensemble, "ensemble", f.Ensemble, "models of different seeds, whose logits are averaged")
+	fs.StringVar(&f.Pretrain.Kind, "pretrain", f.Pretrain.Kind, "none, masked (hidden codes) or forecast (values to come)")
+	fs.IntVar(&f.Pretrain.Epochs, "pretrain-epochs", 5, "passes of the pre-training")
+	fs.Float64Var(&f.Pretrain.Hours, "pretrain-hours", 6, "how far ahead the forecast looks")
+	fs.Uint64Var(&f.Train.Seed, "seed", 1, "seed of everything random")
+	fs.IntVar(&f.Train.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
+}
+
+// setFlags checks what flags say that are no fields of a config.
+func (r *trainRequest) setFlags() error {
+	f := &r.job.Fit
+	var err error
+	if f.Tokens.Windows, err = parseWindows(r.windows); err != nil {
+		return err
+	}
+	f.Model.Dropout, f.Model.DropTokens, f.Model.LagUnit = float32(r.dropout), float32(r.drop), float32(r.lag/24)
+	switch {
+	case r.job.Folds < 0 || r.job.Folds == 1:
+		return usagef("--folds %d: want 2 or more, or 0", r.job.Folds)
+	case !(r.job.TuneShare > 0 && r.job.TuneShare <= 0.5):
+		return usagef("--tune-share %v: want a share above 0 and up to 0.5", r.job.TuneShare)
+	case f.Train.Epochs < 1 || f.Train.Batch < 1 || !(f.Train.Rate > 0):
+		return usagef("--epochs, --batch and --rate must be positive")
+	case f.Train.Cores < 0:
+		return usagef("--threads %d: want 0 or more", f.Train.Cores)
+	}
+	if err := f.Validate(); err != nil {
+		return &UsageError{err.Error()}
+	}
+	return nil
+}
+
+func parseWindows(text string) ([]float64, error) {
+	if text == "none" {
+		return nil, nil
+	}
+	var out []float64
+	for _, s := range strings.Split(text, ",") {
+		w, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return nil, usagef("--windows %q: want hours such as 0,8, or none", text)
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
+	if err := r.setFlags(); err != nil {
+		return err
+	}
+	if r.out != "" {
+		if err := makeFolder(r.out, r.force); err != nil {
+			return err
+		}
+	}
+	var log []Progress
+	o, err := r.job.Run(ctx, func(line string) { fmt.Fprintln(tell, line) }, func(p Progress) {
+		log = append(log, p)
+		fmt.Fprintln(tell, p.line(r.job.Folds, r.job.Fit.Ensemble))
+	})
+	if errors.Is(err, train.ErrDiverged) {
+		return hint(err, "lower --rate")
+	}
+	if err != nil {
+		return err
+	}
+	if r.out != "" {
+		if err := o.write(r.out, log); err != nil {
+			return err
+		}
+	}
+	if r.asJSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(o.summary())
+	}
+	return WriteTable(stdout, o.Results)
+}
+
+// line is what a terminal sees of an epoch.
+func (p *Progress) line(folds, members int) string {
+	var b strings.Builder
+	if folds > 1 {
+		fmt.Fprintf(&b, "fold %d  ", p.Fold)
+	}
+	if members > 1 {
+		fmt.Fprintf(&b, "member %d  ", p.Member)
+	}
+	fmt.Fprintf(&b, "%s %d/%d  loss %.4f", p.Stage, p.Epoch, p.Epochs, p.Loss)
+	if p.Stage == "train" {
+		fmt.Fprintf(&b, "  tuning AUROC %.3f  AUPRC %.3f", p.AUROC, p.AUPRC)
+	}
+	if p.Best {
+		b.WriteString("  best")
+	}
+	return b.String()
+}
+
+// A Summary is an Outcome for machines.
+type Summary struct {
+	IntendedUse string         `json:"intended_use"`
+	NotADevice  bool           `json:"not_a_device"`
+	SHA256      string         `json:"data_sha256"`
+	Seed        uint64         `json:"seed"`
+	Cases       int            `json:"predictions"`
+	Left        map[string]int `json:"left_out"`
+	Tokens      int            `json:"test_tokens"`
+	Unknown     int            `json:"test_tokens_unknown"`
+	Folds       int            `json:"folds"`
+	Models      []*Result      `json:"models"`
+}
+
+func (o *Outcome) summary() Summary {
+	return Summary{
+		IntendedUse: Notice, NotADevice: true, SHA256: o.Hash, Seed: o.Job.Fit.Train.Seed, Cases: len(o.Cases), Left: o.Left,
+		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results,
+	}
+}
+
+// write fills the folder of a run.
+func (o *Outcome) write(folder string, log []Progress) error {
+	file := func(name string) string { return filepath.Join(folder, name) }
+	if err := writeJSON(file("job.json"), o.Job); err != nil {
+		return err
+	}
+	if err := writeFile(file("run.jsonl"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		for _, p := range log {
+			if err := e.Encode(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := writeJSON(file("metrics.json"), o.summary()); err != nil {
+		return err
+	}
+	if err := writeFile(file("predictions.tsv"), o.Predictions[0].WriteTSV); err != nil {
+		return err
+	}
+	for k, f := range o.Models {
+		name := "model.safetensors"
+		if len(o.Models) > 1 {
+			name = fmt.Sprintf("fold-%d.safetensors", k+1)
+		}
+		if err := f.Save(file(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commandLine returns the flags that were given, in a fixed order, and the
+// arguments.
+func commandLine(cmd *cobra.Command, args []string) []string {
+	var out []string
+	cmd.Flags().Visit(func(f *pflag.Flag) { out = append(out, "--"+f.Name+"="+f.Value.String()) })
+	return append(out, args...)
+}
+
+// one takes a single argument, which what describes.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
+		}
+		return nil
+	}
+}
+
+// two takes two arguments.
+func two(first, second string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 2 {
+			return usagef("%s takes two arguments, %s and %s; got %d", cmd.CommandPath(), first, second, len(args))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,204 @@
+package ehr
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"heed/checkpoint"
+	"heed/data"
+)
+
+// A Job is everything that decides what "heed ehr train" computes.
+type Job struct {
+	Source    string   `json:"source"`
+	Lists     []string `json:"lists,omitempty"` // of the stays of three parts
+	Folds     int      `json:"folds"`           // of patients; 0 means the parts that the source gives
+	TuneShare float64  `json:"tune_share"`      // of the training patients of a fold
+	Fit       Config   `json:"fit"`
+	Floors    bool     `json:"floors"`
+	Version   string   `json:"heed"`
+	Command   []string `json:"command"`
+}
+
+// An Outcome is what a Job computed.
+type Outcome struct {
+	Job         *Job
+	Cases       []Case
+	Hash        string
+	Left        map[string]int // of the source, by reason
+	Parts       []data.Parts   // one for each fold
+	Models      []*Fitted      // likewise
+	Seconds     []float64      // likewise, of the fit alone
+	Unknown     int            // tokens of the test parts that were not learned
+	Tokens      int            // of the test parts
+	Predictions []*Predictions // of the transformer first
+	Results     []*Result
+}
+
+// Run reads the source, fits every fold, and scores the pooled predictions.
+func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress)) (*Outcome, error) {
+	source, err := openSource(j.Source, j.Lists)
+	if err != nil {
+		return nil, err
+	}
+	cases, left, err := source.Cases()
+	if err != nil {
+		return nil, err
+	}
+	o := &Outcome{Job: j, Cases: cases, Hash: source.Hash(), Left: left}
+	if o.Parts, err = j.parts(cases); err != nil {
+		return nil, err
+	}
+	o.describe(tell)
+	for k, p := range o.Parts {
+		start := time.Now()
+		f, err := Fit(ctx, j.Fit, cases, p.Train, p.Valid, func(x Progress) { x.Fold = k + 1; progress(x) })
+		if err != nil {
+			return nil, foldError(err, k, len(o.Parts))
+		}
+		o.Seconds = append(o.Seconds, time.Since(start).Seconds())
+		o.Models = append(o.Models, f)
+		seqs := f.sequences(cases, p.Test)
+		for i := range seqs {
+			o.Unknown, o.Tokens = o.Unknown+seqs[i].Unknown, o.Tokens+len(seqs[i].Codes)
+		}
+		o.predictions(0).add("transformer", cases, p.Test, k+1, f.probabilities(f.logits(seqs)), f.Threshold)
+		if !j.Floors {
+			continue
+		}
+		floors, err := runFloors(cases, p.Train, p.Valid, p.Test, j.Fit.MinCount)
+		if err != nil {
+			return nil, foldError(err, k, len(o.Parts))
+		}
+		for m, s := range floors {
+			o.predictions(m+1).add(s.name, cases, p.Test, k+1, s.p, s.threshold)
+		}
+	}
+	for _, p := range o.Predictions {
+		r, err := p.Result(j.Fit.Train.Seed)
+		if err != nil {
+			return nil, err
+		}
+		o.Results = append(o.Results, r)
+	}
+	for k, f := range o.Models {
+		f.Info = o.info(k)
+	}
+	return o, nil
+}
+
+func foldError(err error, k, folds int) error {
+	if folds > 1 {
+		return fmt.Errorf("fold %d: %w", k+1, err)
+	}
+	return err
+}
+
+func (o *Outcome) predictions(m int) *Predictions {
+	for len(o.Predictions) <= m {
+		o.Predictions = append(o.Predictions, &Predictions{})
+	}
+	return o.Predictions[m]
+}
+
+// describe says what was read, in counts alone.
+func (o *Outcome) describe(tell func(string)) {
+	positive := 0
+	patients := map[int64]bool{}
+	for i := range o.Cases {
+		patients[o.Cases[i].Patient] = true
+		if o.Cases[i].Positive {
+			positive++
+		}
+	}
+	tell(fmt.Sprintf("%d predictions for %d patients, %d positive (%.1f %%); %s", len(o.Cases), len(patients), positive, 100*float64(positive)/float64(len(o.Cases)), Notice))
+	var reasons []string
+	for reason := range o.Left {
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons {
+		tell(fmt.Sprintf("left out: %d %s", o.Left[reason], reason))
+	}
+}
+
+// parts returns training, tuning and test cases. All predictions of a patient are
+// in one part.
+func (j *Job) parts(cases []Case) ([]data.Parts, error) {
+	if j.Folds == 0 {
+		var p data.Parts
+		for i := range cases {
+			switch cases[i].Split {
+			case "train":
+				p.Train = append(p.Train, i)
+			case "tuning":
+				p.Valid = append(p.Valid, i)
+			case "held_out":
+				p.Test = append(p.Test, i)
+			}
+		}
+		if len(p.Train) == 0 || len(p.Valid) == 0 || len(p.Test) == 0 {
+			return nil, usagef("the source has %d, %d and %d predictions to train, tune and test on: --folds makes parts", len(p.Train), len(p.Valid), len(p.Test))
+		}
+		return []data.Parts{p}, nil
+	}
+	patients, labels, members := patients(cases)
+	rng := rand.New(rand.NewPCG(j.Fit.Train.Seed, 0x73706c6974)) // "split"
+	of, err := data.KFold(labels, j.Folds, rng)
+	if err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	tuneOf, err := data.KFold(labels, max(2, int(1/j.TuneShare+0.5)), rng)
+	if err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	all := make([]data.Parts, j.Folds)
+	for k := range all {
+		p := &all[k]
+		for i := range patients {
+			switch {
+			case of[i] == k:
+				p.Test = append(p.Test, members[i]...)
+			case tuneOf[i] == 0:
+				p.Valid = append(p.Valid, members[i]...)
+			default:
+				p.Train = append(p.Train, members[i]...)
+			}
+		}
+	}
+	return all, nil
+}
+
+// patients returns the patients of cases, whether any of their labels is
+// positive, and their cases.
+func patients(cases []Case) (ids []int64, labels []int, members [][]int) {
+	for i := range cases {
+		n := len(ids)
+		if n == 0 || ids[n-1] != cases[i].Patient { // cases are sorted by patient
+			ids, labels, members = append(ids, cases[i].Patient), append(labels, 0), append(members, nil)
+			n++
+		}
+		members[n-1] = append(members[n-1], i)
+		if cases[i].Positive {
+			labels[n-1] = 1
+		}
+	}
+	return ids, labels, members
+}
+
+// info is what the checkpoint of a fold says about its origin.
+func (o *Outcome) info(k int) checkpoint.Info {
+	i := checkpoint.Info{
+		Heed: o.Job.Version, Go: runtime.Version(), DataSHA256: o.Hash, Command: o.Job.Command, Metrics: map[string]float64{},
+	}
+	for _, s := range o.Results[0].Scores {
+		if s.Estimate == s.Estimate { // leave out NaN
+			i.Metrics[s.Name] = s.Estimate
+		}
+	}
+	return i
+}

@@ -1,0 +1,270 @@
+package ehr
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"heed/format"
+)
+
+// Tables reads events and labels from two CSV files with the columns of MEDS:
+//
+//	events.csv   subject_id, time (empty for what is static), code, numeric_value
+//	labels.csv   subject_id, prediction_time, boolean_value, and perhaps split
+//
+// Times are yyyy-mm-ddThh:mm:ss, without a zone. An event is known to a prediction
+// if its time is not later. A code MEDS_BIRTH gives the age, GENDER//... the sex,
+// and a code that begins with VISIT or HOSPITAL_ADMISSION begins a visit.
+type Tables struct {
+	Folder string
+	hash   string
+}
+
+// Hash returns the SHA-256 of both files.
+func (s *Tables) Hash() string { return s.hash }
+
+type tableEvent struct {
+	code   string
+	value  float32
+	at     time.Time
+	static bool
+}
+
+const clock = "2006-01-02T15:04:05"
+
+// Cases reads both files.
+func (s *Tables) Cases() ([]Case, map[string]int, error) {
+	sum := sha256.New()
+	events := map[int64][]tableEvent{}
+	path := filepath.Join(s.Folder, "events.csv")
+	names := map[string]string{} // one copy of each code
+	err := eachRecord(path, sum, []string{"subject_id", "time", "code", "numeric_value"}, nil, func(line int, f []string) error {
+		id, err := strconv.ParseInt(f[0], 10, 64)
+		if err != nil {
+			return format.Invalidf(path, line, "subject_id %q is no number", f[0])
+		}
+		if f[2] == "" {
+			return format.Invalidf(path, line, "no code")
+		}
+		code, ok := names[f[2]]
+		if !ok {
+			code = strings.Clone(f[2])
+			names[code] = code
+		}
+		e := tableEvent{code: code, value: float32(math.NaN()), static: f[1] == ""}
+		if !e.static {
+			if e.at, err = time.Parse(clock, f[1]); err != nil {
+				return format.Invalidf(path, line, "time %q: want %s", f[1], clock)
+			}
+		}
+		if f[3] != "" {
+			v, err := strconv.ParseFloat(f[3], 32)
+			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+				return format.Invalidf(path, line, "numeric_value %q is no number", f[3])
+			}
+			e.value = float32(v)
+		}
+		events[id] = append(events[id], e)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, es := range events {
+		slices.SortStableFunc(es, func(a, b tableEvent) int {
+			if a.static != b.static {
+				return map[bool]int{true: -1, false: 1}[a.static]
+			}
+			return a.at.Compare(b.at)
+		})
+	}
+	return s.label(events, sum)
+}
+
+// label makes the cases.
+func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, map[string]int, error) {
+	left := map[string]int{}
+	path := filepath.Join(s.Folder, "labels.csv")
+	type labelled struct {
+		id       int64
+		at       time.Time
+		positive bool
+		split    string
+	}
+	var labels []labelled
+	splits := map[int64]string{}
+	err := eachRecord(path, sum, []string{"subject_id", "prediction_time", "boolean_value"}, []string{"split"}, func(line int, f []string) error {
+		l := labelled{split: strings.Clone(f[3])}
+		var err error
+		if l.id, err = strconv.ParseInt(f[0], 10, 64); err != nil {
+			return format.Invalidf(path, line, "subject_id %q is no number", f[0])
+		}
+		if l.at, err = time.Parse(clock, f[1]); err != nil {
+			return format.Invalidf(path, line, "prediction_time %q: want %s", f[1], clock)
+		}
+		if l.positive, err = strconv.ParseBool(f[2]); err != nil {
+			return format.Invalidf(path, line, "boolean_value %q: want true or false", f[2])
+		}
+		switch l.split {
+		case "", "train", "tuning", "held_out":
+		default:
+			return format.Invalidf(path, line, "split %q: want train, tuning or held_out", l.split)
+		}
+		if before, seen := splits[l.id]; seen && before != l.split {
+			return format.Invalidf(path, line, "subject %d is in two parts, %q and %q", l.id, before, l.split)
+		}
+		splits[l.id] = l.split
+		labels = append(labels, l)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(labels, func(a, b labelled) int { return cmp.Or(cmp.Compare(a.id, b.id), a.at.Compare(b.at)) })
+	var cases []Case
+	var before labelled
+	for _, l := range labels {
+		c := newCase(l.id, l.at, events[l.id])
+		switch {
+		case len(c.Happenings) == 0:
+			left["predictions without an event before them"]++
+			continue
+		case before.id == l.id && !before.at.IsZero():
+			c.Days = l.at.Sub(before.at).Hours() / 24
+		}
+		c.Positive, c.Split, before = l.positive, l.split, l
+		cases = append(cases, c)
+	}
+	if len(cases) == 0 {
+		return nil, nil, format.Invalidf(path, 0, "no predictions")
+	}
+	s.hash = hex.EncodeToString(sum.Sum(nil))
+	return cases, left, nil
+}
+
+// newCase collects what was known of a patient at a time. Events must be sorted,
+// static ones first; those become the oldest.
+func newCase(id int64, at time.Time, events []tableEvent) Case {
+	c := Case{Patient: id, Age: float32(math.NaN()), Groups: map[string]string{}, At: at.Format(clock)}
+	visit := int32(0)
+	for _, e := range events {
+		if e.at.After(at) {
+			break
+		}
+		days := at.Sub(e.at).Hours() / 24
+		switch {
+		case e.code == "MEDS_BIRTH" && !e.static:
+			c.Age = float32(days / 365.25)
+			c.Groups["age"] = ageBand(float64(c.Age))
+			continue
+		case strings.HasPrefix(e.code, "GENDER//"):
+			c.Groups["sex"] = strings.TrimPrefix(e.code, "GENDER//")
+		case strings.HasPrefix(e.code, "VISIT"), strings.HasPrefix(e.code, "HOSPITAL_ADMISSION"):
+			visit++
+		}
+		if e.static {
+			days = math.Inf(1)
+		} else if c.Days == 0 {
+			c.Days = days
+		}
+		c.Happenings = append(c.Happenings, Happening{Code: e.code, Value: e.value, Days: days, Visit: visit})
+	}
+	for i := range c.Happenings {
+		if !math.IsInf(c.Happenings[i].Days, 1) {
+			break
+		}
+		c.Happenings[i].Days = c.Days
+	}
+	return c
+}
+
+// eachRecord calls f with some columns of a CSV file, found by their names in the
+// header. Columns that may be absent are then empty. The fields are valid until f
+// returns.
+func eachRecord(path string, sum io.Writer, must, may []string, f func(line int, fields []string) error) error {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return &format.Error{Name: path, Err: errors.New("no such file")}
+	}
+	if err != nil {
+		return systemError(path, err)
+	}
+	defer file.Close()
+	r := csv.NewReader(io.TeeReader(file, sum))
+	r.ReuseRecord = true
+	header, err := r.Read()
+	if err != nil {
+		return format.Invalidf(path, 1, "no header: %w", err)
+	}
+	var columns []int
+	for i, name := range slices.Concat(must, may) {
+		at := slices.Index(header, name)
+		if at < 0 && i < len(must) {
+			return format.Invalidf(path, 1, "no column %q", name)
+		}
+		columns = append(columns, at)
+	}
+	fields := make([]string, len(columns))
+	for {
+		row, err := r.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			var p *csv.ParseError
+			if errors.As(err, &p) {
+				return format.Invalidf(path, p.Line, "%w", p.Err)
+			}
+			return systemError(path, err)
+		}
+		for i, at := range columns {
+			fields[i] = ""
+			if at >= 0 {
+				fields[i] = row[at]
+			}
+		}
+		line, _ := r.FieldPos(0)
+		if err := f(line, fields); err != nil {
+			return err
+		}
+	}
+}
+
+// openSource returns the source that lies in a folder.
+func openSource(folder string, lists []string) (Source, error) {
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(folder, name))
+		return err == nil
+	}
+	switch {
+	case has("events.csv"):
+		if len(lists) > 0 {
+			return nil, usagef("--lists is for the stays of PhysioNet 2012; labels.csv may have a column split")
+		}
+		return &Tables{Folder: folder}, nil
+	case has("set-a.tar.gz"), has("set-b.tar.gz"), has("set-c.tar.gz"):
+		s := &Stays{Folder: folder}
+		if len(lists) > 0 {
+			if len(lists) != 3 {
+				return nil, usagef("--lists: %d files, want three: training, tuning, held out", len(lists))
+			}
+			s.Splits = [3]string(lists)
+		}
+		return s, nil
+	}
+	return nil, hint(&format.Error{Name: folder, Err: errors.New("no events")},
+		fmt.Sprintf("%s needs events.csv and labels.csv, or set-a.tar.gz and Outcomes-a.txt of PhysioNet 2012", folder))
+}
