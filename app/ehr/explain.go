@@ -2,6 +2,7 @@ package ehr
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -143,5 +144,17 @@ func (k Tokens) channelNames() []string {
 	if len(k.Windows) == 0 {
 		return []string{"value"}
 	}
-	return windowStatistics
+	if !k.Joined {
+		return windowStatistics
+	}
+	var names []string
+	for _, w := range k.Windows {
+		for _, s := range windowStatistics {
+			if w > 0 {
+				s = fmt.Sprintf("%s of %g h", s, w)
+			}
+			names = append(names, s)
+		}
+	}
+	return names
 }

@@ -17,6 +17,9 @@ type Tokens struct {
 	// window in which it happened, with several statistics of its values: short
 	// sequences that keep the course. 0 stands for the whole history.
 	Windows []float64 `json:"windows"`
+	// Joined makes one token for each code, with the statistics of every window
+	// that ends at the prediction side by side, in place of one for each window.
+	Joined bool `json:"joined,omitempty"`
 }
 
 // windowStatistics are the channels of a token that sums up a window.
@@ -27,11 +30,17 @@ func (k Tokens) Channels() int {
 	if len(k.Windows) == 0 {
 		return 1
 	}
+	if k.Joined {
+		return len(windowStatistics) * len(k.Windows)
+	}
 	return len(windowStatistics)
 }
 
 // Validate reports a window that makes no sense.
 func (k Tokens) Validate() error {
+	if k.Joined && (len(k.Windows) == 0 || len(k.Windows) > 7) {
+		return fmt.Errorf("%d windows to join: want 1 to 7", len(k.Windows))
+	}
 	for i, w := range k.Windows {
 		if !(w >= 0) || math.IsInf(w, 1) {
 			return fmt.Errorf("window of %v hours: want a positive number, or 0 for the whole history", w)
@@ -56,8 +65,40 @@ func (k Tokens) Make(c *Case) []timeline.Event {
 		return events
 	}
 	var events []timeline.Event
+	if k.Joined {
+		return k.joined(c.Happenings)
+	}
 	for _, w := range k.Windows {
 		events = append(events, windowTokens(c.Happenings, w)...)
+	}
+	slices.SortStableFunc(events, func(a, b timeline.Event) int { return cmp.Compare(b.Time, a.Time) })
+	return events
+}
+
+// joined returns one token for each code, in the order of their first happening.
+// Its time is that of the last one.
+func (k Tokens) joined(hs []Happening) []timeline.Event {
+	var events []timeline.Event
+	at := map[string]int{}
+	for _, h := range hs {
+		i, seen := at[h.Code]
+		if !seen {
+			i = len(events)
+			at[h.Code] = i
+			values := make([]float32, k.Channels())
+			for j := range values {
+				values[j] = float32(math.NaN())
+			}
+			events = append(events, timeline.Event{Code: h.Code, Values: values})
+		}
+		events[i].Time, events[i].Visit = h.Days, h.Visit
+	}
+	for w, hours := range k.Windows {
+		for _, s := range summaries(hs, hours) {
+			if s.window == 0 {
+				copy(events[at[s.code]].Values[w*len(windowStatistics):], s.statistics())
+			}
+		}
 	}
 	slices.SortStableFunc(events, func(a, b timeline.Event) int { return cmp.Compare(b.Time, a.Time) })
 	return events

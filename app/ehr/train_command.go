@@ -84,6 +84,7 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.job.Floors, "floors", true, "fit the floors too")
 
 	fs.StringVar(&r.windows, "windows", "0,8", "hours of the windows that tokens sum up, 0 for the whole history; none for a token for each event")
+	fs.BoolVar(&f.Tokens.Joined, "joined", false, "one token for each code with the statistics of all windows, in place of one for each window")
 	fs.StringVar(&f.Model.Value, "value", f.Model.Value, "how values enter: knots, bins, linear, projection or none")
 	fs.StringVar(&f.Model.Time, "time", f.Model.Time, "how time enters: time2vec, bias, both, tokens or none")
 	fs.BoolVar(&f.Model.Age, "age", f.Model.Age, "add the age at every event")
