@@ -18,6 +18,6 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand())
+	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(), generateCommand())
 	return c
 }

@@ -24,6 +24,7 @@ import (
 //
 //	events.csv   subject_id, time (empty for what is static), code, numeric_value
 //	labels.csv   subject_id, prediction_time, boolean_value, and perhaps split
+//	             and columns group_NAME, whose values are subgroups in results
 //
 // Times are yyyy-mm-ddThh:mm:ss, without a zone. An event is known to a prediction
 // if its time is not later. A code MEDS_BIRTH gives the age, GENDER//... the sex,
@@ -103,11 +104,26 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 		at       time.Time
 		positive bool
 		split    string
+		groups   map[string]string
 	}
 	var labels []labelled
 	splits := map[int64]string{}
-	err := eachRecord(path, sum, []string{"subject_id", "prediction_time", "boolean_value"}, []string{"split"}, func(line int, f []string) error {
-		l := labelled{split: strings.Clone(f[3])}
+	may := []string{"split"}
+	err := eachHeader(path, func(name string) {
+		if strings.HasPrefix(name, "group_") {
+			may = append(may, name)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = eachRecord(path, sum, []string{"subject_id", "prediction_time", "boolean_value"}, may, func(line int, f []string) error {
+		l := labelled{split: strings.Clone(f[3]), groups: map[string]string{}}
+		for i, name := range may[1:] {
+			if f[4+i] != "" {
+				l.groups[strings.TrimPrefix(name, "group_")] = strings.Clone(f[4+i])
+			}
+		}
 		var err error
 		if l.id, err = strconv.ParseInt(f[0], 10, 64); err != nil {
 			return format.Invalidf(path, line, "subject_id %q is no number", f[0])
@@ -146,6 +162,9 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 			c.Days = l.at.Sub(before.at).Hours() / 24
 		}
 		c.Positive, c.Split, before = l.positive, l.split, l
+		for name, value := range l.groups {
+			c.Groups[name] = value
+		}
 		cases = append(cases, c)
 	}
 	if len(cases) == 0 {
@@ -191,10 +210,22 @@ func newCase(id int64, at time.Time, events []tableEvent) Case {
 	return c
 }
 
-// eachRecord calls f with some columns of a CSV file, found by their names in the
-// header. Columns that may be absent are then empty. The fields are valid until f
-// returns.
-func eachRecord(path string, sum io.Writer, must, may []string, f func(line int, fields []string) error) error {
+// eachHeader calls f with the names of the columns of a CSV file.
+func eachHeader(path string, f func(name string)) error {
+	return openCSV(path, io.Discard, func(r *csv.Reader) error {
+		header, err := r.Read()
+		if err != nil {
+			return format.Invalidf(path, 1, "no header: %w", err)
+		}
+		for _, name := range header {
+			f(name)
+		}
+		return nil
+	})
+}
+
+// openCSV calls f with a reader of a file whose bytes go to sum as well.
+func openCSV(path string, sum io.Writer, f func(r *csv.Reader) error) error {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return &format.Error{Name: path, Err: errors.New("no such file")}
@@ -203,44 +234,52 @@ func eachRecord(path string, sum io.Writer, must, may []string, f func(line int,
 		return systemError(path, err)
 	}
 	defer file.Close()
-	r := csv.NewReader(io.TeeReader(file, sum))
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err != nil {
-		return format.Invalidf(path, 1, "no header: %w", err)
-	}
-	var columns []int
-	for i, name := range slices.Concat(must, may) {
-		at := slices.Index(header, name)
-		if at < 0 && i < len(must) {
-			return format.Invalidf(path, 1, "no column %q", name)
-		}
-		columns = append(columns, at)
-	}
-	fields := make([]string, len(columns))
-	for {
-		row, err := r.Read()
-		if err == io.EOF {
-			return nil
-		}
+	return f(csv.NewReader(io.TeeReader(file, sum)))
+}
+
+// eachRecord calls f with some columns of a CSV file, found by their names in the
+// header. Columns that may be absent are then empty. The fields are valid until f
+// returns.
+func eachRecord(path string, sum io.Writer, must, may []string, f func(line int, fields []string) error) error {
+	return openCSV(path, sum, func(r *csv.Reader) error {
+		r.ReuseRecord = true
+		header, err := r.Read()
 		if err != nil {
-			var p *csv.ParseError
-			if errors.As(err, &p) {
-				return format.Invalidf(path, p.Line, "%w", p.Err)
+			return format.Invalidf(path, 1, "no header: %w", err)
+		}
+		var columns []int
+		for i, name := range slices.Concat(must, may) {
+			at := slices.Index(header, name)
+			if at < 0 && i < len(must) {
+				return format.Invalidf(path, 1, "no column %q", name)
 			}
-			return systemError(path, err)
+			columns = append(columns, at)
 		}
-		for i, at := range columns {
-			fields[i] = ""
-			if at >= 0 {
-				fields[i] = row[at]
+		fields := make([]string, len(columns))
+		for {
+			row, err := r.Read()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				var p *csv.ParseError
+				if errors.As(err, &p) {
+					return format.Invalidf(path, p.Line, "%w", p.Err)
+				}
+				return systemError(path, err)
+			}
+			for i, at := range columns {
+				fields[i] = ""
+				if at >= 0 {
+					fields[i] = row[at]
+				}
+			}
+			line, _ := r.FieldPos(0)
+			if err := f(line, fields); err != nil {
+				return err
 			}
 		}
-		line, _ := r.FieldPos(0)
-		if err := f(line, fields); err != nil {
-			return err
-		}
-	}
+	})
 }
 
 // openSource returns the source that lies in a folder.
