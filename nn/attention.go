@@ -59,7 +59,10 @@ func (a *MultiHeadAttention) attend(t *autograd.Tape, x *autograd.Var, spec auto
 		t.Watch(a.Name+".key", k)
 	}
 	spec.Name, spec.Heads, spec.Relative, spec.Dropout = a.Name, a.Heads, a.Relative, a.Dropout
-	spec.Causal, spec.Bias = spec.Causal || a.Causal, a.Bias
+	spec.Causal = spec.Causal || a.Causal
+	if a.Bias != nil {
+		spec.Bias = a.Bias
+	}
 	o := autograd.Attention(t, q, k, v, spec)
 	if t.Probe != nil && a.Name != "" {
 		t.Watch(a.Name+".heads", o)
