@@ -62,12 +62,14 @@ func (o *Outcome) aminoBlocks() []report.Block {
 		if len(pairs) == 0 {
 			return []report.Block{report.Text("No pair is far enough apart.")}
 		}
-		couplings := [][]float64(nil)
+		var couplings [][]float64
 		switch m.Method {
 		case "potts":
 			couplings = o.Fit.Potts.Couplings(pairs)
 		case "factored":
 			couplings = o.Fit.Factored.Couplings(pairs)
+		default:
+			continue // has no couplings of its own
 		}
 		lists = append(lists, aminoMeans(couplings))
 		table.Columns = append(table.Columns, report.Column{Name: m.Method + ", favoured"}, report.Column{Name: m.Method + ", shunned"})

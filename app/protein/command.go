@@ -47,7 +47,10 @@ func fitCommand(version string) *cobra.Command {
 		Short: "Fit models of couplings to one family and read contacts from them",
 		Long: `Fit a Potts model (pseudo-likelihood, as GREMLIN) and one layer of factored
 attention to the alignment of one family, without any pre-training, and rank the
-pairs of positions by the strength of their couplings.
+pairs of positions by the strength of their couplings. --model axial trains an axial
+transformer on the family by filling in masked residues; its pairs are ranked by how
+the prediction of one position answers to changes of the other ("axial"), and by its
+row attention ("axial-attention"). --model all does all three.
 
 FAMILY is an alignment in A3M, A2M, aligned FASTA, Stockholm or one row per line,
 gzipped or not. Its first row is the query (--query names another); columns in which
@@ -65,6 +68,8 @@ With -o, the folder gets
   contacts.rr              pairs in the format of CASP (contacts.factored.rr for the
                            second model)
   heads.tsv                what each head of factored attention attends to
+  heads.axial.tsv          the same of the axial transformer, axial.safetensors its
+                           weights
   contacts.pml, .cxc       the best L pairs on the structure, for PyMOL and ChimeraX
   metrics.json             what --json prints
   report.html              all of it on one page
@@ -90,7 +95,7 @@ Results do not depend on --threads.`,
 	fs.StringVarP(&r.out, "output", "o", "", "folder for tables, scripts and report")
 	fs.BoolVar(&r.force, "force", false, "write into a folder that is not empty")
 	fs.BoolVar(&r.asJSON, "json", false, "print results as JSON")
-	fs.StringVar(&r.job.Fit.Model, "model", "both", "potts, factored or both")
+	fs.StringVar(&r.job.Fit.Model, "model", "both", "potts, factored, both of these, axial, or all")
 
 	f := &r.job.Family
 	fs.StringVar(&f.Query, "query", "", "name of the row that is the query (default the first)")
@@ -116,6 +121,15 @@ Results do not depend on --threads.`,
 	fs.Float64Var(&a.Lambda, "lambda", 0.01, "factored: strength of regularisation")
 	fs.IntVar(&p.Steps, "potts-steps", 100, "potts: steps")
 	fs.Float64Var(&p.Lambda, "potts-lambda", 0.01, "potts: strength of regularisation")
+	x := &r.job.Fit.Axial
+	fs.IntVar(&x.Layers, "axial-layers", 0, "axial: layers (default 2)")
+	fs.IntVar(&x.Width, "axial-width", 0, "axial: width of the model (default 64)")
+	fs.IntVar(&x.Heads, "axial-heads", 0, "axial: attention heads (default 8)")
+	fs.IntVar(&x.Rows, "axial-rows", 0, "axial: rows of an alignment that is drawn in training (default 32)")
+	fs.IntVar(&x.Batch, "axial-batch", 0, "axial: alignments in a step (default 4)")
+	fs.IntVar(&x.Steps, "axial-steps", 0, "axial: steps (default 1000)")
+	fs.Float64Var(&x.Rate, "axial-rate", 0, "axial: peak learning rate of AdamW (default 0.001)")
+	fs.BoolVar(&x.Untied, "axial-untied", false, "axial: a map of row attention for each row, not one for all")
 	fs.Float64Var(&r.memory, "max-memory", 8, "GiB that a fit may need")
 	fs.Uint64Var(&r.job.Seed, "seed", 1, "seed of everything random")
 	fs.IntVar(&a.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")

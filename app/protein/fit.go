@@ -3,6 +3,7 @@ package protein
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"heed/format"
@@ -11,9 +12,10 @@ import (
 
 // A FitConfig says which models are fitted, and how.
 type FitConfig struct {
-	Model     string // potts, factored or both; "" means both
+	Model     string // potts, factored, both of these, axial, or all three; "" means both
 	Potts     alignment.PottsConfig
 	Factored  alignment.FactoredConfig
+	Axial     alignment.AxialConfig
 	MaxMemory int64 // in bytes, of a fit; 0 means no limit
 }
 
@@ -22,8 +24,8 @@ func (c *FitConfig) Validate() error {
 	if c.Model == "" {
 		c.Model = "both"
 	}
-	if c.Model != "potts" && c.Model != "factored" && c.Model != "both" {
-		return usagef("--model %q: want potts, factored or both", c.Model)
+	if !slices.Contains([]string{"potts", "factored", "axial", "both", "all"}, c.Model) {
+		return usagef("--model %q: want potts, factored, both, axial or all", c.Model)
 	}
 	if c.Potts.Lambda < 0 {
 		return usagef("--potts-lambda %v: want a positive number", c.Potts.Lambda)
@@ -37,28 +39,40 @@ func (c *FitConfig) Validate() error {
 	if c.Potts.Cores == 0 {
 		c.Potts.Cores = c.Factored.Cores
 	}
+	c.Axial.Cores = c.Factored.Cores
+	if err := c.Axial.Validate(); err != nil {
+		return usagef("--axial-%v", err)
+	}
 	return nil
+}
+
+// fits reports whether a model is to be fitted.
+func (c *FitConfig) fits(model string) bool {
+	return c.Model == model || c.Model == "all" || c.Model == "both" && model != "axial"
 }
 
 // A Plan is what a fit will need, in bytes; 0 for models that are not fitted.
 type Plan struct {
-	Potts, Factored int64
+	Potts, Factored, Axial int64
 }
 
 // Plan computes the memory, and refuses more than the limit.
 func (c *FitConfig) Plan(f *Family, file string) (Plan, error) {
 	var p Plan
 	n, l := f.Sequences, f.Family.Columns
-	if c.Model != "factored" {
+	if c.fits("potts") {
 		p.Potts = alignment.PottsMemory(n, l, c.Potts.Cores)
 	}
-	if c.Model != "potts" {
+	if c.fits("factored") {
 		p.Factored = alignment.FactoredMemory(l, c.Factored)
+	}
+	if c.fits("axial") {
+		p.Axial = alignment.AxialMemory(n, l, c.Axial)
 	}
 	for _, x := range []struct {
 		name  string
 		bytes int64
-	}{{"potts", p.Potts}, {"factored", p.Factored}} {
+	}{{"potts", p.Potts}, {"factored", p.Factored}, {"axial", p.Axial}} {
 		if c.MaxMemory > 0 && x.bytes > c.MaxMemory {
 			return p, hint(format.TooLargef(file, 0, "%s of %d columns needs %s, the limit is %s", x.name, l, gibibytes(x.bytes), gibibytes(c.MaxMemory)),
 				"--max-memory raises the limit; --model factored needs less than potts")
@@ -81,7 +95,7 @@ type Scores struct {
 	Method   string
 	Floor    bool // a simple method to compare with, not a model
 	Raw, APC []float64
-	Loss     float64 // of the last step, nats for each effective sequence or, factored, each sequence
+	Loss     float64 // of the last step, nats for each effective sequence, factored for each sequence, axial for each masked residue
 	Took     time.Duration
 }
 
@@ -90,6 +104,8 @@ type Fit struct {
 	Scores   []*Scores
 	Potts    *alignment.Potts    // nil if not fitted
 	Factored *alignment.Factored // likewise
+	Axial    *alignment.Axial    // likewise
+	Reading  *alignment.AxialReading
 }
 
 // Fit fits the models one after the other, and computes the floors. see, if not
@@ -108,7 +124,7 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 			}
 		}
 	}
-	if c.Model != "factored" {
+	if c.fits("potts") {
 		start, loss, config := time.Now(), 0.0, c.Potts
 		config.Tell = watch("potts", &loss)
 		m, err := alignment.FitPotts(ctx, f.Family, config)
@@ -118,7 +134,7 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 		out.Potts = m
 		add("potts", false, m.Scores(), loss/f.Neff, start)
 	}
-	if c.Model != "potts" {
+	if c.fits("factored") {
 		start, loss, config := time.Now(), 0.0, c.Factored
 		config.Tell = watch("factored", &loss)
 		m, err := alignment.FitFactored(ctx, f.Family, config)
@@ -127,6 +143,20 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 		}
 		out.Factored = m
 		add("factored", false, m.Scores(c.Factored.Cores), loss, start)
+	}
+	if c.fits("axial") {
+		start, loss, config := time.Now(), 0.0, c.Axial
+		config.Tell = watch("axial", &loss)
+		m, err := alignment.FitAxial(ctx, f.Family, config)
+		if err != nil {
+			return nil, err
+		}
+		out.Axial = m
+		if out.Reading, err = m.Read(ctx, f.Family, config.Seed, config.Cores); err != nil {
+			return nil, err
+		}
+		add("axial", false, out.Reading.Jacobian, loss, start)
+		add("axial-attention", false, out.Reading.Attention, loss, start)
 	}
 	start := time.Now()
 	add("mutual information", true, alignment.MutualInformation(f.Family, alignment.InformationPseudocount, c.Factored.Cores), 0, start)

@@ -22,12 +22,14 @@ const permutations = 1000
 // nearest is the least separation of a pair that counts.
 const nearest = 6
 
-// A Head is what one head of factored attention attends to.
+// A Head is what one head attends to.
 type Head struct {
-	Index int // from 1
+	Index int    // from 1
+	Name  string // "12", or "2.3" for the third head of the second of several layers
 	// Strength is its share of the sum over heads of |α - 1/(L-1)|²·|V|²: the
 	// squared norm of the couplings that it would make by itself, less what an even
-	// attention would.
+	// attention would. Heads without a value matrix, those of the axial transformer,
+	// have |V| = 1.
 	Strength   float64
 	Separation float64 // mean |i-j| over all columns, weighted by attention
 	Values     []AminoPair
@@ -67,14 +69,21 @@ const strongest = 4
 // to taken together, once for each head. t may be nil. Labels are permuted from the
 // seed.
 func DescribeHeads(f *Family, m *alignment.Factored, t *Truth, seed uint64) (heads []Head, pooled Sample) {
-	heads = make([]Head, m.Heads)
-	attended, first := make([][]pair, m.Heads), make([][]pair, m.Heads)
+	const size = alignment.Residues * alignment.Residues
+	return describeHeads(f, m.Heads, m.Attention, func(h int) []float32 { return m.Value.Data[h*size : (h+1)*size] }, t, seed)
+}
+
+// describeHeads is DescribeHeads for n heads with some maps of attention (L, L) and,
+// unless values is nil, value matrices (20, 20).
+func describeHeads(f *Family, n int, attention, values func(head int) []float32, t *Truth, seed uint64) (heads []Head, pooled Sample) {
+	heads = make([]Head, n)
+	attended, first := make([][]pair, n), make([][]pair, n)
 	var all []pair
 	l, total := len(f.Columns), 0.0
 	for h := range heads {
 		x := &heads[h]
-		x.Index = h + 1
-		a := m.Attention(h)
+		x.Index, x.Name = h+1, fmt.Sprint(h+1)
+		a := attention(h)
 		squares, distance := 0.0, 0.0
 		for i, p := range f.Columns {
 			for j, q := range f.Columns {
@@ -93,24 +102,26 @@ func DescribeHeads(f *Family, m *alignment.Factored, t *Truth, seed uint64) (hea
 		first[h] = firstPairs(f, a)
 		all = append(all, attended[h]...)
 		x.Separation = distance / float64(l)
-		v := m.Value.Data[h*alignment.Residues*alignment.Residues : (h+1)*alignment.Residues*alignment.Residues]
-		norm := 0.0
-		for _, e := range v {
-			norm += float64(e) * float64(e)
+		x.Strength = squares
+		if values != nil {
+			v, norm := values(h), 0.0
+			for _, e := range v {
+				norm += float64(e) * float64(e)
+			}
+			x.Strength *= norm
+			x.Values = strongestPairs(v)
 		}
-		x.Strength = squares * norm
 		total += x.Strength
-		x.Values = strongestPairs(v)
 	}
 	sets := append(append(attended, first...), all)
 	samples := permuteLabels(sets, t, len(f.Query), rand.New(rand.NewPCG(seed, 0x68656164))) // "head"
-	discover(samples[:m.Heads])
-	discover(samples[m.Heads : 2*m.Heads])
+	discover(samples[:n])
+	discover(samples[n : 2*n])
 	for h := range heads {
 		heads[h].Strength /= total
-		heads[h].Attended, heads[h].First = samples[h], samples[m.Heads+h]
+		heads[h].Attended, heads[h].First = samples[h], samples[n+h]
 	}
-	return heads, samples[2*m.Heads]
+	return heads, samples[2*n]
 }
 
 // A pair is two positions of the query, i < j.

@@ -29,12 +29,16 @@ type Outcome struct {
 	Comparison *Comparison // nil without a structure
 	Heads      []Head      // none without factored attention
 	Pooled     Sample      // pairs attended to by all heads
-	Plan       Plan
+	// AxialHeads are those of the row attention of the axial transformer, layer by
+	// layer; AxialPooled as above.
+	AxialHeads  []Head
+	AxialPooled Sample
+	Plan        Plan
 }
 
 // Load reads and checks everything before any mathematics starts.
 func (j *Job) Load() (*Outcome, error) {
-	j.Family.Seed, j.Fit.Factored.Seed = j.Seed, j.Seed
+	j.Family.Seed, j.Fit.Factored.Seed, j.Fit.Axial.Seed = j.Seed, j.Seed, j.Seed
 	if err := j.Fit.Validate(); err != nil {
 		return nil, err
 	}
@@ -66,6 +70,9 @@ func (o *Outcome) Run(ctx context.Context, see func(model string, step, steps in
 	if o.Fit.Factored != nil {
 		o.Heads, o.Pooled = DescribeHeads(o.Family, o.Fit.Factored, o.Truth, o.Job.Seed)
 	}
+	if o.Fit.Axial != nil {
+		o.AxialHeads, o.AxialPooled = describeAxialHeads(o.Family, o.Fit.Axial, o.Fit.Reading, o.Truth, o.Job.Seed)
+	}
 	return ctx.Err()
 }
 
@@ -92,6 +99,9 @@ func (o *Outcome) describe(w io.Writer) {
 	if o.Plan.Factored > 0 {
 		fmt.Fprintf(w, "memory: factored %s\n", gibibytes(o.Plan.Factored))
 	}
+	if o.Plan.Axial > 0 {
+		fmt.Fprintf(w, "memory: axial %s\n", gibibytes(o.Plan.Axial))
+	}
 }
 
 // times says how long the fits took.
@@ -101,8 +111,8 @@ func (o *Outcome) times(w io.Writer) {
 	}
 }
 
-// Write fills the output folder: contacts.tsv, contacts.rr, heads.tsv, scripts for
-// PyMOL and ChimeraX, and report.html.
+// Write fills the output folder: contacts.tsv, contacts.rr, tables of heads, the axial
+// transformer, scripts for PyMOL and ChimeraX, and report.html.
 func (o *Outcome) Write(folder string) error {
 	put := func(name string, write func(io.Writer) error) error {
 		return writeFile(filepath.Join(folder, name), write)
@@ -122,6 +132,14 @@ func (o *Outcome) Write(folder string) error {
 	}
 	if o.Heads != nil {
 		if err := put("heads.tsv", func(w io.Writer) error { return WriteHeads(w, o.Heads) }); err != nil {
+			return err
+		}
+	}
+	if o.Fit.Axial != nil {
+		if err := put("heads.axial.tsv", func(w io.Writer) error { return WriteHeads(w, o.AxialHeads) }); err != nil {
+			return err
+		}
+		if err := o.saveAxial(filepath.Join(folder, "axial.safetensors")); err != nil {
 			return err
 		}
 	}

@@ -24,9 +24,18 @@ func (o *Outcome) page() (*report.Report, error) {
 	if o.Comparison != nil {
 		sections = append(sections, report.Section{Title: "Precision", Blocks: o.precisionBlocks()})
 	}
-	sections = append(sections, report.Section{Title: "Amino acids", Blocks: o.aminoBlocks()})
+	if o.Fit.Potts != nil || o.Fit.Factored != nil {
+		sections = append(sections, report.Section{Title: "Amino acids", Blocks: o.aminoBlocks()})
+	}
 	if o.Heads != nil {
 		sections = append(sections, report.Section{Title: "Heads of factored attention", Blocks: o.headBlocks()})
+	}
+	if o.Fit.Axial != nil {
+		blocks, err := o.axialBlocks()
+		if err != nil {
+			return nil, err
+		}
+		sections = append(sections, report.Section{Title: "Axial transformer", Blocks: blocks})
 	}
 	sections = append(sections,
 		report.Section{Title: "What this cannot tell", Blocks: []report.Block{report.Text(limits)}},
@@ -239,11 +248,15 @@ func (o *Outcome) provenance() report.Provenance {
 	if o.Truth != nil {
 		facts = append(facts, report.Fact{Key: "structure", Value: o.Truth.Describe()})
 	}
-	if c.Model != "factored" {
+	if c.fits("potts") {
 		facts = append(facts, report.Fact{Key: "potts", Value: fmt.Sprintf("%d steps, lambda %g", c.Potts.Steps, c.Potts.Lambda)})
 	}
-	if a := c.Factored; c.Model != "potts" {
+	if a := c.Factored; c.fits("factored") {
 		facts = append(facts, report.Fact{Key: "factored", Value: fmt.Sprintf("%d heads of width %d, %d steps of %d sequences, rate %g, lambda %g", a.Heads, a.Width, a.Steps, a.Batch, a.Rate, a.Lambda)})
+	}
+	if a := c.Axial; c.fits("axial") {
+		facts = append(facts, report.Fact{Key: "axial", Value: fmt.Sprintf("%d layers of width %d, %d heads, feed-forward %d, rows %s, %d steps of %d alignments of %d rows, %g of residues masked, rate %g, decay %g, dropout %g",
+			a.Layers, a.Width, a.Heads, a.FFN, map[bool]string{true: "untied", false: "tied"}[a.Untied], a.Steps, a.Batch, min(a.Rows, f.Sequences), a.Mask, a.Rate, a.Decay, a.Dropout)})
 	}
 	return facts
 }

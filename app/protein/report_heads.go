@@ -26,7 +26,7 @@ func (o *Outcome) headBlocks() []report.Block {
 		table.Columns = append(table.Columns, report.Column{Name: fmt.Sprintf("contacts, first %d pairs", first), Numeric: true}, report.Column{Name: "by chance", Numeric: true}, report.Column{Name: "p", Numeric: true})
 		table.Notes = append(table.Notes,
 			fmt.Sprintf("Contacts among the first ⌊L/5⌋ pairs: those at a separation of %d or more with the largest attention in both directions together. By chance: mean and 95 %% range of %d permutations of the contacts among the pairs of each separation, so that a head gets no credit for attending near by. p is one-sided; * marks heads that pass a false discovery rate of 5 %% over all heads.", nearest, permutations))
-		blocks = append(blocks, o.foundText())
+		blocks = append(blocks, o.foundText(o.Heads, o.Pooled, "factored"))
 	}
 	values := report.Table{Caption: "What each head wants there",
 		Columns: []report.Column{{Name: "head"}, {Name: fmt.Sprintf("pairs of %g and more", Threshold), Numeric: true}, {Name: "amino acids"}},
@@ -62,9 +62,9 @@ func (s *Sample) cells() []string {
 }
 
 // foundText says how many heads attend to contacts more than by chance.
-func (o *Outcome) foundText() report.Block {
+func (o *Outcome) foundText(heads []Head, p Sample, model string) report.Block {
 	found, over := 0, 0
-	for _, x := range o.Heads {
+	for _, x := range heads {
 		if x.First.Found {
 			found++
 		}
@@ -72,11 +72,11 @@ func (o *Outcome) foundText() report.Block {
 			over++
 		}
 	}
-	text := fmt.Sprintf("The pairs that a head attends to most are contacts more often than chance at the same separations in %d of %d heads (false discovery rate 5 %%).", found, len(o.Heads))
-	text += fmt.Sprintf("\n\nProtocol of BERTology meets biology: ordered pairs at a separation of %d or more with a weight of %g or more, counted once for each head. Heads with such pairs: %d; pairs: %d.", nearest, Threshold, over, o.Pooled.Pairs)
-	if p := o.Pooled; p.Known > 0 {
+	text := fmt.Sprintf("The pairs that a head attends to most are contacts more often than chance at the same separations in %d of %d heads (false discovery rate 5 %%).", found, len(heads))
+	text += fmt.Sprintf("\n\nProtocol of BERTology meets biology: ordered pairs at a separation of %d or more with a weight of %g or more, counted once for each head. Heads with such pairs: %d; pairs: %d.", nearest, Threshold, over, p.Pairs)
+	if p.Known > 0 {
 		text += fmt.Sprintf(" %s of those of known distance are contacts (%d of %d); by chance at their separations %s (%s to %s), of all pairs %s.",
-			decimal(p.Precision), p.Contacts, p.Known, decimal(p.Null), decimal(p.Low), decimal(p.High), decimal(o.Comparison.Row("factored", "all").Background))
+			decimal(p.Precision), p.Contacts, p.Known, decimal(p.Null), decimal(p.Low), decimal(p.High), decimal(o.Comparison.Row(model, "all").Background))
 	}
 	return report.Text(text)
 }

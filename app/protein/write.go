@@ -123,7 +123,7 @@ func WriteHeads(w io.Writer, heads []Head) error {
 	}
 	b.WriteString("\tvalues\n")
 	for _, x := range heads {
-		fmt.Fprintf(b, "%d\t%.5f\t%.2f", x.Index, x.Strength, x.Separation)
+		fmt.Fprintf(b, "%s\t%.5f\t%.2f", x.Name, x.Strength, x.Separation)
 		for _, s := range []Sample{x.First, x.Attended} {
 			fmt.Fprintf(b, "\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%t", s.Pairs, s.Known, s.Contacts,
 				decimal(s.Precision), decimal(s.Null), decimal(s.Low), decimal(s.High), decimal(s.P), s.Found)

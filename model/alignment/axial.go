@@ -99,6 +99,13 @@ func (c *AxialConfig) Validate() error {
 	return nil
 }
 
+// Parameters returns how many values a model of the given number of columns has.
+func (c *AxialConfig) Parameters(columns int) int {
+	d := c.Width
+	layer := 2*4*(d*d+d) + 3*2*d + 2*d*c.FFN + c.FFN + d
+	return (States+1+columns)*d + c.Layers*layer + 2*d + Residues*(d+1) + columns*Residues
+}
+
 // NewAxial returns a model of L columns with weights drawn from r, or zeros for
 // weights that will be loaded. c must be valid.
 func NewAxial(columns int, c AxialConfig, r *rand.Rand) *Axial {

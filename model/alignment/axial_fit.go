@@ -40,17 +40,19 @@ func (x *axialExample) mask(share float64) {
 	}
 }
 
-// draw returns alignments of the rows of a family, the first row and others drawn by
-// their weights without replacement.
-func draw(f *Family, rows, n int, r *rand.Rand) ([][]int, error) {
-	out := make([][]int, n)
-	for i := range out {
-		var err error
-		if out[i], err = data.SampleDistinctRows(f.Weights, rows, r); err != nil {
-			return nil, err
-		}
+// draw returns the indices of n different rows of a family, or of all if there are
+// fewer, drawn by their weights. The first row, the query, is one like the others: were
+// it in every alignment, it would soon be known by heart and copied.
+func draw(f *Family, n int, r *rand.Rand) ([]int, error) {
+	rows, err := data.SampleDistinctRows(append([]float64{0}, f.Weights...), n+1, r)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	rows = rows[1:]
+	for i := range rows {
+		rows[i]--
+	}
+	return rows, nil
 }
 
 // AxialMemory returns about how many bytes FitAxial and AxialScores hold for a family
@@ -125,11 +127,11 @@ func FitAxial(ctx context.Context, f *Family, c AxialConfig) (*Axial, error) {
 func axialBatch(f *Family, c AxialConfig, step int) (examples []*axialExample, asked int, err error) {
 	for i := range c.Batch {
 		r := rand.New(rand.NewPCG(c.Seed, uint64(step*c.Batch+i)+1))
-		rows, err := draw(f, c.Rows, 1, r)
+		rows, err := draw(f, c.Rows, r)
 		if err != nil {
 			return nil, 0, err
 		}
-		x := &axialExample{states: gather(f, rows[0]), rand: r}
+		x := &axialExample{states: gather(f, rows), rand: r}
 		x.mask(c.Mask)
 		asked += len(x.cells)
 		examples = append(examples, x)

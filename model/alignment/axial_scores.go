@@ -1,12 +1,14 @@
 package alignment
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
 
 	"heed/autograd"
+	"heed/data"
 	"heed/internal/kernel"
 	"heed/internal/par"
 )
@@ -39,21 +41,24 @@ const (
 //
 // with the means over a and over b taken away, and J_j[i] made symmetric with the
 // transpose of J_i[j]. No residue is masked for it. It takes L·20 passes.
-func (m *Axial) Read(f *Family, seed uint64, cores int) (*AxialReading, error) {
+func (m *Axial) Read(ctx context.Context, f *Family, seed uint64, cores int) (*AxialReading, error) {
 	r := rand.New(rand.NewPCG(seed, 0x726561)) // "rea"
-	alignments, err := draw(f, m.Config.Rows, readAlignments, r)
-	if err != nil {
-		return nil, err
-	}
 	l, h := m.Columns, len(m.Layers)*m.Config.Heads
 	out := &AxialReading{Maps: make([]float32, h*l*l), Attention: make([]float64, l*l)}
 	sums, counts := make([]float32, l*l*pairSize), make([]float32, l*Residues)
-	for _, rows := range alignments {
+	for range readAlignments {
+		rows, err := draw(f, m.Config.Rows, r)
+		if err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		states := gather(f, rows)
 		base := m.watch(states, out.Maps, cores)
 		m.answers(states, base, sums, counts, r, cores)
 	}
-	kernel.Scale(out.Maps, 1/float32(len(alignments)))
+	kernel.Scale(out.Maps, 1.0/readAlignments)
 	for k := range h {
 		a := out.Maps[k*l*l : (k+1)*l*l]
 		for i := range l {
@@ -185,4 +190,11 @@ func (x *AxialReading) Map(columns, head int) []float32 {
 // HeadName returns "1.3" for the third head of the first layer.
 func (m *Axial) HeadName(head int) string {
 	return fmt.Sprintf("%d.%d", head/m.Config.Heads+1, head%m.Config.Heads+1)
+}
+
+// Example returns the query and rows that are drawn from a family by their weights, n
+// in all or fewer: their indices, and their states (R·L).
+func (m *Axial) Example(f *Family, seed uint64, n int) (rows []int, states []uint8, err error) {
+	rows, err = data.SampleDistinctRows(f.Weights, n, rand.New(rand.NewPCG(seed, 0x657861))) // "exa"
+	return rows, gather(f, rows), err
 }
