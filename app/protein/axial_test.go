@@ -65,7 +65,7 @@ func TestPlantedAxial(t *testing.T) {
 		"config: columns 1: want 2 to 65536":              `{"columns": 1}`,
 		"config: layers 100: want 1 to 64":                `{"columns": 30, "layers": 100}`,
 		"values, the file has 28652":                      `{"columns": 30, "layers": 2}`,
-		"config: width 30: want a multiple of 8 heads":    `{"columns": 30, "width": 30}`,
+		"config: width 30: want a multiple of 32 heads":   `{"columns": 30, "width": 30}`,
 		"config: json: cannot unmarshal string into Go s": `{"columns": "many"}`,
 	} {
 		info := checkpoint.Info{Version: checkpoint.Version, Architecture: alignment.ArchitectureAxial, Config: []byte(config)}

@@ -36,15 +36,15 @@ type Axial struct {
 // An AxialConfig says how large an Axial is and how FitAxial trains it. The zero
 // value of a field means its default. It is stored in checkpoints.
 type AxialConfig struct {
-	Layers  int     `json:"layers"`  // 0 means 2
-	Width   int     `json:"width"`   // D; 0 means 64
-	Heads   int     `json:"heads"`   // of each attention; 0 means 8
+	Layers  int     `json:"layers"`  // 0 means 1
+	Width   int     `json:"width"`   // D; 0 means 128
+	Heads   int     `json:"heads"`   // of each attention; 0 means 32
 	FFN     int     `json:"ffn"`     // 0 means 2·D
 	Untied  bool    `json:"untied"`  // each row has a map of its own
-	Rows    int     `json:"rows"`    // R of an alignment that is drawn; 0 means 32
-	Batch   int     `json:"batch"`   // alignments in a step; 0 means 4
+	Rows    int     `json:"rows"`    // R of an alignment that is drawn; 0 means 4
+	Batch   int     `json:"batch"`   // alignments in a step; 0 means 16
 	Steps   int     `json:"steps"`   // 0 means 1000
-	Rate    float64 `json:"rate"`    // peak of AdamW; 0 means 0.001
+	Rate    float64 `json:"rate"`    // peak of AdamW; 0 means 0.005
 	Decay   float64 `json:"decay"`   // 0 means 0.01
 	Dropout float64 `json:"dropout"` // of what is added to the residual; 0 means none
 	Mask    float64 `json:"mask"`    // share of residues to fill in; 0 means 0.15
@@ -57,12 +57,12 @@ type AxialConfig struct {
 // Validate fills in the defaults and reports the first field that makes no sense.
 func (c *AxialConfig) Validate() error {
 	if c.Width == 0 {
-		c.Width = 64
+		c.Width = 128
 	}
 	for _, x := range []struct {
 		field *int
 		value int
-	}{{&c.Layers, 2}, {&c.Heads, 8}, {&c.FFN, 2 * c.Width}, {&c.Rows, 32}, {&c.Batch, 4}, {&c.Steps, 1000}, {&c.Cores, par.Cores()}} {
+	}{{&c.Layers, 1}, {&c.Heads, 32}, {&c.FFN, 2 * c.Width}, {&c.Rows, 4}, {&c.Batch, 16}, {&c.Steps, 1000}, {&c.Cores, par.Cores()}} {
 		if *x.field == 0 {
 			*x.field = x.value
 		}
@@ -70,7 +70,7 @@ func (c *AxialConfig) Validate() error {
 	for _, x := range []struct {
 		field *float64
 		value float64
-	}{{&c.Rate, 0.001}, {&c.Decay, 0.01}, {&c.Mask, 0.15}} {
+	}{{&c.Rate, 0.005}, {&c.Decay, 0.01}, {&c.Mask, 0.15}} {
 		if *x.field == 0 {
 			*x.field = x.value
 		}

@@ -279,7 +279,7 @@ func TestAxialLogits(t *testing.T) {
 
 func TestAxialErrors(t *testing.T) {
 	for want, c := range map[string]AxialConfig{
-		"width 10: want a multiple of 8 heads": {Width: 10}, "rows 1: want 2 to 65536": {Rows: 1}, "layers -1: want 1 to 64": {Layers: -1},
+		"width 10: want a multiple of 32 heads": {Width: 10}, "rows 1: want 2 to 65536": {Rows: 1}, "layers -1: want 1 to 64": {Layers: -1},
 		"rate -1: want a positive number": {Rate: -1}, "mask 1: want a share between 0 and 1": {Mask: 1}, "dropout 1: want a share from 0 to below 1": {Dropout: 1},
 		"decay -1: want 0 or more": {Decay: -1},
 	} {
