@@ -101,11 +101,11 @@ func LoadAxial(path string) (*alignment.Axial, error) {
 }
 
 // axialExample returns the alignment that the report shows the attention over: rows
-// of the family and their names in it.
+// of the family and their numbers in it.
 func (o *Outcome) axialExample() (states []uint8, names []string, err error) {
 	rows, states, err := o.Fit.Axial.Example(o.Family.Family, o.Job.Seed, shownRows)
 	for _, n := range rows {
-		names = append(names, fmt.Sprint("row ", n+1))
+		names = append(names, fmt.Sprint(n+1))
 	}
 	return states, names, err
 }

@@ -93,7 +93,7 @@ func TestRollouts(t *testing.T) {
 	if err := o.Run(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, names, err := o.axialExample(); err != nil || len(names) != shownRows || names[0] != "row 1" {
+	if _, names, err := o.axialExample(); err != nil || len(names) != shownRows || names[0] != "1" {
 		t.Errorf("rows %v, %v", names, err)
 	}
 	if _, err := o.axialMaps(); err != nil {

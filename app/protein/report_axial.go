@@ -75,7 +75,13 @@ func (o *Outcome) axialMaps() ([]report.Block, error) {
 	}
 	rolled, inward := rollouts(collector.Blocks, n, l)
 	rollMap := report.AttentionMap{Name: o.Family.Name, Weights: rolled, Tokens: rowMap.Tokens, Positions: rowMap.Positions, Full: []bool{true}}
-	png, err := plot.HeatmapPNG(inward, n, l, 0, float64(slices.Max(inward)), plot.Viridis())
+	kept := float32(0)
+	for i := range l {
+		kept += rolled[i*l+i] / float32(l)
+		rolled[i*l+i] = 0
+	}
+	high := slices.Max(inward[min(l, len(inward)-1):]) // of the other rows
+	png, err := plot.HeatmapPNG(inward, n, l, 0, max(float64(high), 1e-9), plot.Viridis())
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +90,11 @@ func (o *Outcome) axialMaps() ([]report.Block, error) {
 			Caption: "Row attention of every layer and head over the positions, the mean over alignments drawn from the family."},
 		report.HeatmapSet{Name: "axial-columns", Layers: len(m.Layers), Heads: m.Config.Heads,
 			Maps:    []report.AttentionMap{{Name: fmt.Sprintf("%d rows of the family", n), Tokens: names, Weights: columns}},
-			Caption: "Column attention of every layer and head between the rows of one alignment drawn from the family, the first being the query; the mean over its columns."},
+			Caption: "Column attention of every layer and head between the rows of one alignment drawn from the family, by their numbers in the family, the first being the query; the mean over its columns."},
 		report.HeatmapSet{Name: "axial-rollout", Layers: 1, Heads: 1, Maps: []report.AttentionMap{rollMap},
-			Caption: "Axial rollout over the same alignment: how much of each position (column of the map, all rows of the alignment together) could have flowed to each position of the query (row of the map) through the attention of all layers along rows and columns, heads averaged. The diagonal is what the residual connections keep."},
+			Caption: fmt.Sprintf("Axial rollout over the same alignment: how much of each position (column of the map, all rows of the alignment together) could have flowed to each position of the query (row of the map) through the attention of all layers along rows and columns, heads averaged. The diagonal, what a position keeps through the residual connections (%.3f of it on average), is left out.", kept)},
 		report.Figure{Name: "axial-rollout-grid", PNG: png, Alt: "Axial rollout from the query to all cells of an alignment",
-			Caption: fmt.Sprintf("The same rollout by cell: how much of each cell of the alignment (%d rows, the query on top, by %d columns) could have flowed to the query, the mean over its positions; light is more, the lightest %.4f. Uniformity %.3f (1: all cells alike; above %g a rollout tells next to nothing).", n, l, slices.Max(inward), explain.Uniformity(widen(inward)), explain.Uniform)},
+			Caption: fmt.Sprintf("The same rollout by cell: how much of each cell of the alignment (%d rows, the query on top, by %d columns) could have flowed to the query, the mean over its positions; light is more, the lightest %.5f or more: the row of the query, which the residual connections feed, is off the scale. Uniformity %.3f (1: all cells alike; above %g a rollout tells next to nothing).", n, l, high, explain.Uniformity(widen(inward)), explain.Uniform)},
 	}, nil
 }
 

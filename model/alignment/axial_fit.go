@@ -61,7 +61,7 @@ func draw(f *Family, n int, r *rand.Rand) ([]int, error) {
 func AxialMemory(n, l int, c AxialConfig) int64 {
 	rows, wide := int64(min(n, c.Rows)), int64(l)
 	d, ffn := int64(c.Width), int64(c.FFN)
-	cell := int64(c.Layers)*(18*d+3*ffn) + 4*d
+	cell := int64(c.Layers)*(36*d+6*ffn) + 8*d // values and gradients
 	layer := 8*d*d + 2*d*ffn
 	params := int64(c.Layers)*layer + (States+1+wide)*d + Residues*(d+wide)
 	return 4 * (int64(c.Batch)*(rows*wide*cell+params) + 4*params + wide*wide*pairSize)
