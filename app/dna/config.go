@@ -106,6 +106,13 @@ func (c *Config) complete(d *Dataset) error {
 	if c.Pretrain.Rate == 0 {
 		c.Pretrain.Rate = c.Train.Rate
 	}
+	if c.Model.Mixer != "" && c.Model.MixerWidth == 0 {
+		width, err := c.Model.EqualWidth()
+		if err != nil {
+			return fmt.Errorf("model %s: %w; --mixer-width chooses one all the same", c.Model.Mixer, err)
+		}
+		c.Model.MixerWidth = width
+	}
 	if longest > c.Model.MaxLen {
 		return fmt.Errorf("max-len %d: the longest sequence has %d letters", c.Model.MaxLen, longest)
 	}
@@ -118,6 +125,9 @@ func (c *Config) Validate() error {
 	m.Classes = max(2, m.Classes)
 	if m.MaxLen == 0 {
 		m.MaxLen = DefaultMaxLen
+	}
+	if m.Mixer != "" && m.MixerWidth == 0 {
+		m.MixerWidth = 1 // it will be chosen
 	}
 	if c.Encoder != nil {
 		if err := c.Encoder.validate(c); err != nil {

@@ -156,7 +156,7 @@ func (e *Encoder) validate(c *Config) error {
 }
 
 // notWithInit are the flags that an encoder decides, or that it cannot follow.
-var notWithInit = []string{"layers", "dim", "heads", "ffn", "stem", "position", "position-scale", "kmer",
+var notWithInit = []string{"layers", "dim", "heads", "ffn", "stem", "position", "position-scale", "kmer", "model", "mixer-width",
 	"shift", "mask", "hide", "pretrain", "pretrain-rate", "pretrain-mask", "unlabelled"}
 
 func checkInit(given *pflag.FlagSet) error {

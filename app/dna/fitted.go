@@ -271,7 +271,11 @@ func (p *preprocessing) validate(classes, maxLen int) error {
 // small file cannot ask for a large one.
 func parameters(c *sequence.Config) int64 {
 	d, f := int64(c.Dim), int64(c.FFN)
-	n := d*int64(2*c.Tokenizer.Vocab()+c.Classes) + int64(c.Layers)*(4*d*d+2*d*f)
+	mixing := 4 * d * d
+	if w := int64(c.MixerWidth); c.Mixer != "" {
+		mixing = 3*w*w + 2*w*d // the least that any kind has
+	}
+	n := d*int64(2*c.Tokenizer.Vocab()+c.Classes) + int64(c.Layers)*(mixing+2*d*f)
 	for _, k := range c.Stem {
 		n += d * d * int64(k)
 	}

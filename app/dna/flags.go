@@ -1,17 +1,25 @@
 package dna
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"heed/model/sequence"
+	"heed/nn"
 )
 
 // fitFlags binds the flags of a Config. Their defaults are what c holds.
 func fitFlags(fs *pflag.FlagSet, c *Config) {
 	m, t := &c.Model, &c.Train
+	fs.Var((*mixer)(&m.Mixer), "model", "what mixes positions: attention, or for comparison "+strings.Join(nn.Mixers(), ", "))
+	fs.IntVar(&m.MixerWidth, "mixer-width", m.MixerWidth, "width of the states or branches of another --model; 0 takes that of equal parameters")
 	fs.IntVar(&m.Layers, "layers", m.Layers, "encoder layers")
 	fs.IntVar(&m.Dim, "dim", m.Dim, "width of the model")
 	fs.IntVar(&m.Heads, "heads", m.Heads, "attention heads in a layer, a divisor of --dim")
@@ -67,6 +75,9 @@ func configFor(length int, encoder *Encoder, given *pflag.FlagSet) (Config, erro
 		err = fs.Set(f.Name, f.Value.String())
 	})
 	c.Augment.ReverseComplement = c.Strands
+	if c.Model.Mixer != "" && !given.Changed("pooling") {
+		c.Model.Pooling = "mean" // [CLS] is made for attention
+	}
 	return c, err
 }
 
@@ -93,6 +104,31 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	})
 	return append(out, args...)
 }
+
+// mixer is a flag of the architecture; attention is the empty mixer.
+type mixer string
+
+func (m *mixer) Type() string { return "name" }
+
+func (m *mixer) String() string {
+	if *m == "" {
+		return "attention"
+	}
+	return string(*m)
+}
+
+func (m *mixer) Set(text string) error {
+	if text != "attention" && !slices.Contains(nn.Mixers(), text) {
+		return fmt.Errorf("want attention or one of %s", strings.Join(nn.Mixers(), ", "))
+	}
+	if *m = mixer(text); text == "attention" {
+		*m = ""
+	}
+	return nil
+}
+
+// architecture is the name of a model in tables.
+func architecture(c *sequence.Config) string { return cmp.Or(c.Mixer, "transformer") }
 
 // widths is a flag of numbers with commas between them, or "none".
 type widths []int

@@ -273,7 +273,7 @@ func (j *Job) runFolds(ctx context.Context, d *Dataset, folds []data.Parts, unla
 		if len(folds) == 1 {
 			out.Model = m
 		}
-		r := &foldResult{Models: []modelResult{m.test("transformer", d, folds[k].Test, cfg.Train.Cores)}}
+		r := &foldResult{Models: []modelResult{m.test(architecture(&cfg.Model), d, folds[k].Test, cfg.Train.Cores)}}
 		if errs[k] = j.runBaselines(inner, r, d, folds[k], cfg.Train.Cores); errs[k] != nil {
 			cancel()
 			return

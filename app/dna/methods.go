@@ -301,7 +301,7 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 			copy(e.Scores[i], e.Importance)
 			continue
 		}
-		if f.Config.Model.Layers == 0 && (m.Unsigned || m.key == "decomposition") {
+		if !f.Config.Model.Attends() && (m.Unsigned || m.key == "decomposition") {
 			continue // there is no attention: a map of zeros
 		}
 		for _, p := range parts {
@@ -321,7 +321,7 @@ func (f *Fitted) scoreLetters(ctx context.Context, e *Explanation, how Explainin
 		}
 	}
 	e.Integral = meanIntegral(parts)
-	if f.Config.Model.Layers > 0 {
+	if f.Config.Model.Attends() {
 		e.Heads = explain.Heads(parts[0].attention(), headSpec(z, len(parts[0].ids)))
 		before, behind := z.ends()
 		e.Tokens = append(e.Tokens, before...)

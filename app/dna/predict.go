@@ -193,7 +193,7 @@ func (f *Fitted) Test(d *Dataset, cores int) (*Predictions, error) {
 	if shortest < f.MinLen {
 		return nil, fmt.Errorf("the shortest sequence has %d letters, the model was trained with %d or more", shortest, f.MinLen)
 	}
-	p := &Predictions{Model: "transformer", Classes: f.Classes, Positive: f.Positive, Names: d.Names, Folds: make([]int, len(d.Seqs))}
+	p := &Predictions{Model: architecture(&f.Config.Model), Classes: f.Classes, Positive: f.Positive, Names: d.Names, Folds: make([]int, len(d.Seqs))}
 	p.Probs = f.Probabilities(d.Seqs, cores)
 	for i, l := range d.Labels {
 		k := -1

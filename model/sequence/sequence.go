@@ -45,8 +45,13 @@ type Config struct {
 	// motif stands at one place, a smaller one where it moves.
 	PositionScale float32 `json:"position_scale,omitempty"`
 	Pooling       string  `json:"pooling"` // "cls" or "mean"
-	Classes       int     `json:"classes"` // C
-	Dropout       float32 `json:"dropout"`
+	// Mixer, if not empty, is one of [nn.Mixers] and takes the place of attention in
+	// every layer; MixerWidth is that of its states or branches. [Config.EqualWidth]
+	// chooses the one that makes two models comparable.
+	Mixer      string  `json:"mixer,omitempty"`
+	MixerWidth int     `json:"mixer_width,omitempty"`
+	Classes    int     `json:"classes"` // C
+	Dropout    float32 `json:"dropout"`
 }
 
 // Limits of a configuration read from a file, far above what a CPU trains:
@@ -83,6 +88,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("position_scale %v: want 0 to 10", c.PositionScale)
 	case c.Pooling != "cls" && c.Pooling != "mean":
 		return fmt.Errorf("pooling %q: want cls or mean", c.Pooling)
+	}
+	if err := c.validateMixer(); err != nil {
+		return err
 	}
 	for _, k := range c.Stem {
 		if k < 1 || k > 255 {
@@ -129,16 +137,7 @@ func New(c Config, r *rand.Rand) *Model {
 		m.Stem = append(m.Stem, nn.NewConv1D(c.Dim, c.Dim, k, r))
 	}
 	for i := range c.Layers {
-		a := nn.NewMultiHeadAttention(c.Dim, c.Heads, r)
-		a.Name = fmt.Sprintf("layers.%d.attention", i)
-		a.Dropout = c.Dropout
-		switch c.Position {
-		case "rotary":
-			a.Rotary = autograd.RotaryFrequencies(c.Dim/c.Heads, 10000)
-		case "relative":
-			a.Relative = autograd.Param(c.Heads, 2*(tokens-1)+1)
-		}
-		l := nn.NewEncoderLayer(a, c.Dim, c.FFN, r)
+		l := nn.NewEncoderLayer(c.mixer(i, tokens, r), c.Dim, c.FFN, r)
 		l.Name = fmt.Sprintf("layers.%d", i)
 		l.Dropout = c.Dropout
 		m.Layers = append(m.Layers, l)
