@@ -66,7 +66,8 @@ func runCommand(version string) *cobra.Command {
 		Use:   "run NAME... | all",
 		Short: "Run studies; print what they found, and write it as a page with -o",
 		Example: `  heed study run planted
-  heed study run all -o studies`,
+  heed study run all -o studies
+  heed study run separation --family 1a3a.a3m.gz --structure 1a3a.pdb.gz`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &UsageError{"name a study, or all; heed study list shows them"}
@@ -84,6 +85,9 @@ func runCommand(version string) *cobra.Command {
 	fs.IntVar(&r.lab.Seeds, "seeds", r.lab.Seeds, "repetitions")
 	fs.IntVar(&r.lab.Cores, "threads", 0, "cores to use; 0 means all. Findings do not depend on it")
 	fs.BoolVar(&r.lab.Tiny, "tiny", false, "a size that only shows that it runs; the numbers mean little")
+	fs.StringVar(&r.lab.Family, "family", "", "alignment for the study separation, in place of a family that is made")
+	fs.StringVar(&r.lab.Structure, "structure", "", "PDB or mmCIF with the first row of --family")
+	fs.StringVar(&r.lab.Distances, "distances", "", "table of distances between all columns of --family, in place of --structure")
 	fs.BoolVar(&r.asJSON, "json", false, "print findings as JSON")
 	return c
 }

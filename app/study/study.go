@@ -4,7 +4,8 @@
 //
 // A study is one file with one function from a [Lab] (seed, number of seeds,
 // size, cores) to a [Finding] (tables, checks, figures, words). Data is made from
-// the seed; no study reads files. [Command] is "heed study" of the command line,
+// the seed; only the family of "separation" may be a file that the user names.
+// [Command] is "heed study" of the command line,
 // which prints findings and writes them as a page.
 package study
 
@@ -29,7 +30,7 @@ type Study struct {
 
 // All lists the studies in the order in which they are best read.
 func All() []Study {
-	return []Study{planted(), leak()}
+	return []Study{planted(), leak(), separation()}
 }
 
 // Find returns the study of a name.
@@ -52,6 +53,10 @@ type Lab struct {
 	Seeds int    // repetitions
 	Cores int    // 0 means all. Findings do not depend on it
 	Tiny  bool   // a size for tests, whose numbers mean little
+	// Family is a file with an alignment for the study "separation", and Structure
+	// (PDB or mmCIF) or Distances (a table) says which of its columns touch; empty
+	// means a family that is made.
+	Family, Structure, Distances string
 	// Tell, if not nil, is called with what is under way.
 	Tell func(what string)
 }
