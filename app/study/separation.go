@@ -25,16 +25,30 @@ func separation() Study {
 		Title: "Does attention see farther along a protein than its predecessors?",
 		Claim: "Trained alike at equal parameters to fill in masked residues of one family, attention knows pairs of columns however far apart they are; a bidirectional LSTM knows the less the farther apart; " +
 			"convolutions that reach four rows know none that are farther apart than that.",
-		Refuted: "On the planted family: long-range pairs of attention found with a precision below .8 or not above those of the LSTM; or convolutions that find any beyond chance.",
+		Refuted: "On the planted family: long-range pairs of attention found with a precision below .8 or less than .3 above the LSTM; or convolutions that find any beyond chance.",
 		Takes:   "9 minutes",
 		Run:     runSeparation,
 	}
 }
 
-// contender is one architecture of the study; mixer is empty for attention.
-type contender struct{ name, mixer string }
+// A contender is one architecture of the study; mixer is empty for attention.
+type contender struct {
+	name, mixer string
+	rate        float64 // peak learning rate
+	times       int     // of the common training
+}
 
-var contenders = []contender{{"attention", ""}, {"BiLSTM", "bilstm"}, {"inception", "inception"}}
+// contenders lists attention and the LSTM, which gets what helps it most: a higher
+// rate, at which it learns faster, and a forget gate that begins open. On the
+// planted family, where the truth is known, a longer training and a control join
+// them.
+func (l *Lab) contenders() []contender {
+	c := []contender{{"attention", "", 3e-3, 1}, {"BiLSTM", "bilstm", 1e-2, 1}}
+	if l.Family == "" {
+		c = append(c, contender{"inception", "inception", 3e-3, 1}, contender{"BiLSTM, trained 4 x longer", "bilstm", 1e-2, 4})
+	}
+	return c
+}
 
 // A filled is what a trained model made of one seed's test rows and pairs.
 type filled struct {
@@ -64,6 +78,7 @@ func share(right, all, idx []int) float64 {
 // A trial is one seed: a split of the family, the floors, and the contenders.
 type trial struct {
 	family   *family
+	models   []contender
 	clusters []int // of the test rows
 	masked   []int // residues to fill in, of each test row
 	profile  []int // of them right by the profile
@@ -87,21 +102,35 @@ func runSeparation(ctx context.Context, l *Lab) (*Finding, error) {
 	}
 	f.Tables = append(f.Tables, ranges)
 	long := slices.IndexFunc(metric.Separations(), func(s metric.Separation) bool { return s.Name == "long" })
-	attention, lstm, local := precision[0][long], precision[1][long], precision[2][long]
-	above := make([]float64, len(attention))
-	for i := range above {
-		above[i] = attention[i] - lstm[i]
+	attention := precision[0][long]
+	above := func(name string, other []float64, bound float64) {
+		d := make([]float64, len(attention))
+		for i := range d {
+			d[i] = attention[i] - other[i]
+		}
+		f.Checks = append(f.Checks, Check{Name: "attention less " + name + ", long range", Value: overSeeds(d), Bound: bound})
 	}
 	if l.Family == "" {
 		f.Checks = append(f.Checks, Check{Name: "precision of attention, long range", Value: overSeeds(attention), Bound: 0.8},
-			Check{Name: "control: precision of inception, long range", Value: overSeeds(local), Bound: 0.2, Upper: true})
+			Check{Name: "control: precision of inception, long range", Value: overSeeds(precision[2][long]), Bound: 0.2, Upper: true})
+		above(trials[0].models[1].name, precision[1][long], 0.3)
+		above(trials[0].models[3].name, precision[3][long], 0.3)
+	} else {
+		above(trials[0].models[1].name, precision[1][long], 0)
 	}
-	f.Checks = append(f.Checks, Check{Name: "attention less BiLSTM, long range", Value: overSeeds(above), Bound: 0})
 	var words []string
 	for i, s := range metric.Separations()[:3] {
-		words = append(words, fmt.Sprintf("%s %.2f, %.2f and %.2f", s.Name, overSeeds(precision[0][i]).Estimate, overSeeds(precision[1][i]).Estimate, overSeeds(precision[2][i]).Estimate))
+		var values []string
+		for m := range precision {
+			values = append(values, fmt.Sprintf("%.2f", overSeeds(precision[m][i]).Estimate))
+		}
+		words = append(words, s.Name+" "+strings.Join(values, ", "))
 	}
-	f.Words = fmt.Sprintf("On the %s, the precision of the first pairs by attention, BiLSTM and inception was, by the distance along the chain: %s.", trials[0].family.title, strings.Join(words, "; "))
+	var names []string
+	for _, c := range trials[0].models {
+		names = append(names, c.name)
+	}
+	f.Words = fmt.Sprintf("%s. Precision of the first pairs by %s, in this order, by the distance along the chain: %s.", trials[0].family.title, strings.Join(names, "; "), strings.Join(words, "; "))
 	return f, nil
 }
 
@@ -114,7 +143,7 @@ func (l *Lab) separationTrial(ctx context.Context, seed uint64) (*trial, error) 
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{family: fam}
+	t := &trial{family: fam, models: l.contenders()}
 	for _, i := range parts.Test {
 		t.clusters = append(t.clusters, clusters[i])
 	}
@@ -134,13 +163,13 @@ func (l *Lab) separationTrial(ctx context.Context, seed uint64) (*trial, error) 
 		return nil, err
 	}
 	training := pick(parts.Train)
-	for _, c := range contenders {
+	for _, c := range t.models {
 		began := time.Now()
 		model, epoch, err := l.fitRow(ctx, c, training, valid, seed)
 		if err != nil {
 			return nil, err
 		}
-		jacobian, err := alignment.CategoricalJacobian(ctx, training[:min(len(training), l.pick(8, 2))], l.Cores, func(rows []uint8) []float32 {
+		jacobian, err := alignment.CategoricalJacobian(ctx, training[:min(len(training), l.pick(4, 2))], l.Cores, func(rows []uint8) []float32 {
 			return model.Logits(&autograd.Tape{NoGrad: true}, rows, nil).Data
 		})
 		if err != nil {
@@ -165,13 +194,20 @@ func (l *Lab) fitRow(ctx context.Context, c contender, rows [][]uint8, valid *ma
 	if err != nil {
 		return nil, 0, err
 	}
+	for _, layer := range model.Layers { // what helps an LSTM remember (Jozefowicz et al. 2015)
+		if m, ok := layer.Mixer.(*nn.RecurrentMixer); ok {
+			both := m.Reader.(*nn.Bidirectional)
+			both.Ahead.(*nn.LSTM).Remember(1)
+			both.Back.(*nn.LSTM).Remember(1)
+		}
+	}
 	lengths := make([]int, len(rows))
 	for i := range lengths {
 		lengths[i] = columns
 	}
-	epochs := max(1, min(l.pick(60, 2), l.pick(separationResidues, 20000)/(len(rows)*columns)))
+	epochs := c.times * max(1, min(l.pick(60, 2), l.pick(separationResidues, 20000)/(len(rows)*columns)))
 	residues := float32(rate) * float32(columns)
-	run, err := train.New(train.Config{Epochs: epochs, Batch: 64, Rate: 3e-3, Warmup: 0.1, Decay: 0.01, Clip: 1, Seed: seed, Cores: l.Cores}, train.Problem{
+	run, err := train.New(train.Config{Epochs: epochs, Batch: 64, Rate: c.rate, Warmup: 0.1, Decay: 0.01, Clip: 1, Seed: seed, Cores: l.Cores}, train.Problem{
 		Model: model, Lengths: lengths,
 		Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
 			var states []uint8
@@ -212,7 +248,7 @@ func (l *Lab) fitRow(ctx context.Context, c contender, rows [][]uint8, valid *ma
 }
 
 // separationResidues is how many residues a contender reads in training.
-const separationResidues = 6 << 20
+const separationResidues = 3 << 20
 
 // profileRight counts, for each test row, the residues that the most frequent
 // letter of the training rows' column is right about.

@@ -132,7 +132,7 @@ func accuracyTable(trials []*trial, seed uint64) Table {
 	t.Rows = append(t.Rows, []string{"uniform", "0", fmt.Sprintf("%.3f", 1.0/alignment.Residues), "-", "-", "-"},
 		[]string{"profile", fmt.Sprint(len(trials[0].family.rows[0]) * alignment.Residues), interval(over(func(t *trial) float64 { return share(t.profile, t.masked, nil) })), "-", "-", "-"})
 	first := trials[0]
-	for i, c := range contenders {
+	for i, c := range first.models {
 		above := metric.BootstrapClusters(rand.New(rand.NewPCG(seed, 9)), first.clusters, bootstraps, func(idx []int) float64 {
 			return share(first.results[i].right, first.masked, idx) - share(first.profile, first.masked, idx)
 		})
@@ -175,8 +175,8 @@ func precisionTable(trials []*trial, seed uint64) (t Table, precision [][][]floa
 		t.Columns = append(t.Columns, s.Name)
 	}
 	var floor, ceiling []string
-	rankings := make([][][]*metric.ContactRanking, len(contenders)) // (contenders, ranges, seeds)
-	for i, c := range contenders {
+	rankings := make([][][]*metric.ContactRanking, len(trials[0].models)) // (contenders, ranges, seeds)
+	for i, c := range trials[0].models {
 		row := []string{c.name}
 		precision = append(precision, make([][]float64, len(ranges)))
 		rankings[i] = make([][]*metric.ContactRanking, len(ranges))
