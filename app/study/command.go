@@ -105,6 +105,9 @@ func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 	if r.lab.Seeds < 1 {
 		return &UsageError{fmt.Sprintf("--seeds %d: want 1 or more", r.lab.Seeds)}
 	}
+	if r.lab.Family == "" && (r.lab.Structure != "" || r.lab.Distances != "") {
+		return &UsageError{"--structure and --distances belong to a --family"}
+	}
 	studies := All()
 	if len(args) != 1 || args[0] != "all" {
 		studies = nil
