@@ -179,9 +179,26 @@ func (l *Lab) separationTrial(ctx context.Context, seed uint64) (*trial, error) 
 			right: test.right(model), epoch: epoch, count: nn.Count(model), took: time.Since(began),
 			scores: alignment.APC(alignment.JacobianScores(jacobian, columns), columns),
 		})
-		l.tell("seed %d: %s: %d parameters, epoch %d kept, accuracy %.3f, %.0f s", seed, c.name, nn.Count(model), epoch, t.results[len(t.results)-1].accuracy(t.masked), time.Since(began).Seconds())
+		words, err := t.precisionWords()
+		if err != nil {
+			return nil, err
+		}
+		l.tell("seed %d: %s: %d parameters, epoch %d kept, accuracy %.3f, precision %s, %.0f s", seed, c.name, nn.Count(model), epoch, t.results[len(t.results)-1].accuracy(t.masked), words, time.Since(began).Seconds())
 	}
 	return t, nil
+}
+
+// precisionWords names the precision of the last result in every range.
+func (t *trial) precisionWords() (string, error) {
+	var words []string
+	for _, s := range metric.Separations() {
+		r, err := metric.RankContacts(t.results[len(t.results)-1].scores, t.family.truth, len(t.family.rows[0]), s)
+		if err != nil {
+			return "", err
+		}
+		words = append(words, fmt.Sprintf("%s %.3f", s.Name, r.Precision(t.family.k)))
+	}
+	return strings.Join(words, ", "), nil
 }
 
 // fitRow trains one contender and keeps the epoch of the least loss on the
