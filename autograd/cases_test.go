@@ -36,6 +36,7 @@ var opCases = []opCase{
 	{name: "Reshape", shapes: [][]int{{4, 6}}, op: func(t *Tape, v []*Var) *Var { return Reshape(t, v[0], 3, 8) }},
 	{name: "Concat", shapes: [][]int{{5, 2}, {5, 1}, {5, 4}}, op: func(t *Tape, v []*Var) *Var { return Concat(t, v...) }},
 	{name: "Concat twice", shapes: [][]int{{5, 2}, {5, 1}}, op: func(t *Tape, v []*Var) *Var { return Concat(t, v[0], v[1], v[0]) }},
+	{name: "Columns", shapes: [][]int{{2, 5, 6}}, op: func(t *Tape, v []*Var) *Var { return Columns(t, v[0], 2, 5) }},
 	{name: "LayerNorm", shapes: [][]int{{40, 6}, {6}, {6}}, op: func(t *Tape, v []*Var) *Var { return LayerNorm(t, v[0], v[1], v[2], 1e-5) }},
 	{name: "LayerNorm with large eps", shapes: [][]int{{2, 3, 5}, {5}, {5}}, op: func(t *Tape, v []*Var) *Var { return LayerNorm(t, v[0], v[1], v[2], 0.5) }},
 	{name: "Embedding", shapes: [][]int{{5, 3}}, op: func(t *Tape, v []*Var) *Var { return Embedding(t, v[0], []int32{4, 0, 4, 2, 4, 1}) }},

@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"slices"
 
 	"heed/internal/kernel"
@@ -209,6 +210,28 @@ func Concat(t *Tape, xs ...*Var) *Var {
 					}
 				}
 				at += d
+			}
+		})
+	}
+	return y
+}
+
+// Columns returns columns lo to hi of x (..., D): what Concat has joined.
+func Columns(t *Tape, x *Var, lo, hi int) *Var {
+	d := x.Dim(-1)
+	if lo < 0 || hi > d || lo >= hi {
+		panic(fmt.Sprintf("Columns: %d to %d of %v", lo, hi, x.Shape))
+	}
+	m, w := x.Rows(), hi-lo
+	y := t.out(append(slices.Clone(x.Shape[:len(x.Shape)-1]), w)...)
+	for i := range m {
+		copy(y.Data[i*w:(i+1)*w], x.Data[i*d+lo:i*d+hi])
+	}
+	if t.wantsAny(x) {
+		t.record(y, func() {
+			dx := t.grad(x)
+			for i := range m {
+				kernel.Add(dx[i*d+lo:i*d+hi], y.Grad[i*w:(i+1)*w])
 			}
 		})
 	}
