@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"heed/autograd"
 	"heed/internal/kernel"
 	"heed/internal/par"
 	"heed/tensor"
@@ -27,33 +26,122 @@ var ErrNoContactHead = errors.New("the model has no contact head; the authors' i
 // where r are the sums of the rows of T and t is that of all. The maps are never
 // held: w_c·A_ij is added head by head, some rows at a time, to one sum, from
 // which w_c·r_i·r_j/(2t) is taken when a head is done; the sum is made symmetric
-// at the end. Memory is 4·L² bytes, that of the result, besides the activations
-// of one layer. Results do not depend on the number of cores.
-func (m *Model) Contacts(ids []int32, cores int) (*tensor.Tensor, error) {
+// at the end. Memory is that of [Config.Plan] and [ContactPlan].
+func (m *Model) Contacts(ids []int32, w Work) (*tensor.Tensor, error) {
 	if m.Contact == nil {
 		return nil, ErrNoContactHead
 	}
 	if len(ids) < 2 {
 		return nil, fmt.Errorf("%d tokens: want those of a sequence and its two ends", len(ids))
 	}
-	s := newContactSum(1, len(ids), len(ids)-2, m.Config.Dim/m.Config.Heads, cores)
-	layer := 0
-	var query *autograd.Var
-	probe := func(name string, v *autograd.Var) {
-		if layer == len(m.Layers) {
-			return
+	s := newContactSum(len(ids), len(ids)-2, w.cores())
+	a := newScorer(len(ids), m.Config.Dim/m.Config.Heads, w.cores())
+	m.Stream(Pack(ids), w, func(layer int, q, k []float32) {
+		for h := range m.Config.Heads {
+			if weight := m.Contact.Weight.Data[layer*m.Config.Heads+h]; weight != 0 {
+				s.add(weight, a.rows(q, k, h, m.Config.Dim))
+			}
 		}
-		switch name {
-		case m.Layers[layer].Name + ".attention.query":
-			query = v
-		case m.Layers[layer].Name + ".attention.key":
-			h := m.Config.Heads
-			s.layer(query.Data, v.Data, m.Contact.Weight.Data[layer*h:(layer+1)*h])
-			layer++
+	}, func(int, []float32) {})
+	return s.finish(m.Contact.Bias.Data[0]), nil
+}
+
+// Maps calls see with the attention (L, L) among residues of every head, in the
+// order of layers and heads: the shares that the row's residue gives to the others.
+// Rows sum to less than 1 by what goes to the two ends. The slice is used again:
+// one map exists at a time.
+func (m *Model) Maps(ids []int32, w Work, see func(layer, head int, a []float32)) {
+	l := len(ids) - 2
+	a := newScorer(len(ids), m.Config.Dim/m.Config.Heads, w.cores())
+	one := make([]float32, l*l)
+	m.Stream(Pack(ids), w, func(layer int, q, k []float32) {
+		for h := range m.Config.Heads {
+			copyMap(one, l, w.cores(), a.rows(q, k, h, m.Config.Dim))
+			see(layer, h, one)
+		}
+	}, func(int, []float32) {})
+}
+
+func copyMap(dst []float32, l, cores int, rows attention) {
+	par.Do((l+blockRows-1)/blockRows, cores, func(worker, block int) {
+		lo, hi := block*blockRows, min(l, (block+1)*blockRows)
+		from := rows(worker, lo, hi)
+		n := len(from) / (hi - lo)
+		for i := lo; i < hi; i++ {
+			copy(dst[i*l:(i+1)*l], from[(i-lo)*n+1:])
+		}
+	})
+}
+
+// Correct makes a map (L, L) what the contact head sees of it: T_ij - r_i·r_j/t of
+// T = A + Aᵀ.
+func Correct(a []float32, l int) {
+	r := make([]float64, l)
+	total := 0.0
+	for i := range l {
+		for j := range i + 1 {
+			v := a[i*l+j] + a[j*l+i]
+			a[i*l+j], a[j*l+i] = v, v
+			r[i] += float64(v)
+			if i != j {
+				r[j] += float64(v)
+			}
 		}
 	}
-	m.Each(Pack(ids), cores, probe, func(int, []float32) {})
-	return s.finish(m.Contact.Bias.Data[0]), nil
+	for _, v := range r {
+		total += v
+	}
+	if total == 0 {
+		return
+	}
+	for i := range l {
+		for j := range l {
+			a[i*l+j] -= float32(r[i] * r[j] / total)
+		}
+	}
+}
+
+// attention returns the rows [lo, hi) of a map of residues: the weights (hi-lo, n)
+// of all tokens, of which residue i is token i+1. They are valid until the worker
+// asks again.
+type attention func(worker, lo, hi int) []float32
+
+// A scorer computes rows of maps from queries and keys.
+type scorer struct {
+	n, d   int // tokens, width of a head
+	works  []kernel.Work
+	scores [][]float32 // (blockRows, n) of each core
+	zeros  []float32   // (n)
+}
+
+func newScorer(n, d, cores int) *scorer {
+	s := &scorer{n: n, d: d, works: make([]kernel.Work, cores), zeros: make([]float32, n)}
+	for range cores {
+		s.scores = append(s.scores, make([]float32, blockRows*n))
+	}
+	return s
+}
+
+// rows returns the map of a head; q and k are (n, width).
+func (s *scorer) rows(q, k []float32, head, width int) attention {
+	scale := float32(1 / math.Sqrt(float64(s.d)))
+	keys := kernel.View{Data: k[head*s.d:], Rows: s.n, Cols: s.d, RowStride: width, ColStride: 1}
+	return func(worker, lo, hi int) []float32 {
+		scores := s.scores[worker][:(hi-lo)*s.n]
+		queries := kernel.View{Data: q[(lo+1)*width+head*s.d:], Rows: hi - lo, Cols: s.d, RowStride: width, ColStride: 1}
+		kernel.Mul(&s.works[worker], kernel.Matrix(scores, hi-lo, s.n), queries, keys.T(), false)
+		softmaxRows(scores, s.n, scale, s.zeros)
+		return scores
+	}
+}
+
+// softmaxRows turns rows of n scores into shares.
+func softmaxRows(x []float32, n int, scale float32, zeros []float32) {
+	for ; len(x) > 0; x = x[n:] {
+		row := x[:n]
+		top := kernel.ScaleAddMax(row, scale, zeros)
+		kernel.Scale(row, 1/kernel.ExpSum(row, 1, top))
+	}
 }
 
 // blockRows is how many rows of a map exist at a time.
@@ -61,62 +149,33 @@ const blockRows = 32
 
 // A contactSum is Σ_c w_c·APC(A_c), not yet symmetric, of what was added so far.
 type contactSum struct {
-	rows    int // of an alignment, whose scores are summed; 1 for a sequence
-	n, l, d int // tokens of a row, residues, width of a head
+	n, l    int // tokens of a row, residues
 	cores   int
 	sum     *tensor.Tensor // (L, L)
 	blocks  int
 	across  []float64 // (L) sums of the rows of one map
 	columns []float32 // (blocks, L) sums of its columns, block by block
 	common  []float32 // (L) r
-	works   []kernel.Work
-	scores  [][]float32 // (blockRows, n) of each core
-	zeros   []float32   // (n)
 }
 
-func newContactSum(rows, n, l, d, cores int) *contactSum {
-	s := &contactSum{rows: rows, n: n, l: l, d: d, cores: max(1, cores), sum: tensor.New(l, l), blocks: (l + blockRows - 1) / blockRows}
-	s.across, s.common, s.zeros = make([]float64, l), make([]float32, l), make([]float32, n)
+func newContactSum(n, l, cores int) *contactSum {
+	s := &contactSum{n: n, l: l, cores: cores, sum: tensor.New(l, l), blocks: (l + blockRows - 1) / blockRows}
+	s.across, s.common = make([]float64, l), make([]float32, l)
 	s.columns = make([]float32, s.blocks*l)
-	s.works = make([]kernel.Work, s.cores)
-	s.scores = make([][]float32, s.cores)
-	for i := range s.scores {
-		s.scores[i] = make([]float32, blockRows*n)
-	}
 	return s
 }
 
-// layer adds the heads of a layer; q and k are (rows·n, H·d). Heads of weight zero,
-// of which a sparse regression has many, cost nothing.
-func (s *contactSum) layer(q, k []float32, weights []float32) {
-	width := len(weights) * s.d
-	for h, w := range weights {
-		if w != 0 {
-			s.head(q[h*s.d:], k[h*s.d:], width, w)
-		}
-	}
-}
-
-func (s *contactSum) head(q, k []float32, width int, w float32) {
-	scale := float32(1 / math.Sqrt(float64(s.d*s.rows)))
+// add adds a head. Heads of weight zero, of which a sparse regression has many,
+// need not be added.
+func (s *contactSum) add(w float32, rows attention) {
 	par.Do(s.blocks, s.cores, func(worker, block int) {
 		lo := block * blockRows
 		hi := min(s.l, lo+blockRows)
 		column := s.columns[block*s.l : (block+1)*s.l]
 		clear(column)
-		scores := s.scores[worker][:(hi-lo)*s.n]
-		for r := range s.rows {
-			keys := kernel.View{Data: k[r*s.n*width:], Rows: s.n, Cols: s.d, RowStride: width, ColStride: 1}
-			// Residue i is token i+1.
-			queries := kernel.View{Data: q[(r*s.n+lo+1)*width:], Rows: hi - lo, Cols: s.d, RowStride: width, ColStride: 1}
-			kernel.Mul(&s.works[worker], kernel.Matrix(scores, hi-lo, s.n), queries, keys.T(), r > 0)
-		}
+		a := rows(worker, lo, hi)
 		for i := lo; i < hi; i++ {
-			row := scores[(i-lo)*s.n : (i-lo+1)*s.n]
-			top := kernel.ScaleAddMax(row, scale, s.zeros)
-			norm := 1 / kernel.ExpSum(row, 1, top)
-			kernel.Scale(row, norm)
-			row = row[1 : 1+s.l]
+			row := a[(i-lo)*s.n+1:][:s.l]
 			s.across[i] = float64(kernel.Sum(row))
 			kernel.Add(column, row)
 			kernel.Axpy(s.sum.Data[i*s.l:(i+1)*s.l], w, row)

@@ -87,7 +87,7 @@ func TestContactsAreExact(t *testing.T) {
 		want := stacked(m, ids)
 		var one []float32
 		for _, cores := range []int{1, 2, 3} {
-			got, err := m.Contacts(ids, cores)
+			got, err := m.Contacts(ids, Work{Cores: cores})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestContactsMemory(t *testing.T) {
 		ids := protein(n)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := m.Contacts(ids, 1); err != nil {
+		if _, err := m.Contacts(ids, Work{Cores: 1}); err != nil {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)
@@ -131,11 +131,11 @@ func TestContactsMemory(t *testing.T) {
 
 func TestContactsErrors(t *testing.T) {
 	m := random(Config{Layers: 1, Dim: 4, Heads: 1, FFN: 4})
-	if _, err := m.Contacts(protein(3), 1); !errors.Is(err, ErrNoContactHead) {
+	if _, err := m.Contacts(protein(3), Work{Cores: 1}); !errors.Is(err, ErrNoContactHead) {
 		t.Errorf("got error %v", err)
 	}
 	m = random(Config{Layers: 1, Dim: 4, Heads: 1, FFN: 4, Contacts: true})
-	if _, err := m.Contacts([]int32{Begin}, 1); err == nil || fmt.Sprint(err) != "1 tokens: want those of a sequence and its two ends" {
+	if _, err := m.Contacts([]int32{Begin}, Work{Cores: 1}); err == nil || fmt.Sprint(err) != "1 tokens: want those of a sequence and its two ends" {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func BenchmarkContacts(b *testing.B) {
 			ids := protein(n)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := m.Contacts(ids, 1); err != nil {
+				if _, err := m.Contacts(ids, Work{Cores: 1}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -14,7 +14,7 @@
 //
 //	model, ignored, err := esm.Load(arrays) // of a published file, by name
 //	ids, changes, err := esm.Encode("MKTVRQERLKSIVRIL")
-//	contacts, err := model.Contacts(ids, cores) // (16, 16)
+//	contacts, err := model.Contacts(ids, esm.Work{}) // (16, 16)
 //
 // It is a package of its own, beside model/sequence, because what the weights
 // mean is fixed: two end tokens, the rescaling for masks, a masked-token head
@@ -173,13 +173,7 @@ func (m *Model) Embedded(t *autograd.Tape, b *Batch) *autograd.Var {
 		d := m.Config.Dim
 		f := make([]float32, len(x.Data))
 		for _, s := range b.Segments {
-			masks := 0
-			for _, id := range b.Tokens[s.Start : s.Start+s.Count] {
-				if id == Mask {
-					masks++
-				}
-			}
-			scale := float32(1-maskRate) / (1 - float32(masks)/float32(s.Count))
+			scale := m.scale(b, s)
 			for r := s.Start; r < s.Start+s.Count; r++ {
 				for j := r * d; b.Tokens[r] != Mask && j < (r+1)*d; j++ {
 					f[j] = scale

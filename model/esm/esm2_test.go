@@ -146,12 +146,12 @@ func checkReference(t *testing.T, m *Model, ref *reference) {
 				compare(t, fmt.Sprintf("sequence %d, layer %d, head %d", i, l, head), a, s.Count, s.Count, ref.Attentions[i][l][head], bound)
 			}
 		}
-		p, err := m.Contacts(seqs[i], 1)
+		p, err := m.Contacts(seqs[i], Work{Cores: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		compare(t, fmt.Sprintf("sequence %d, contacts", i), p.Data, s.Count-2, s.Count-2, ref.Contacts[i], bound)
-		two, err := m.Contacts(seqs[i], 2)
+		two, err := m.Contacts(seqs[i], Work{Cores: 2})
 		if err != nil || !slices.Equal(two.Data, p.Data) {
 			t.Errorf("sequence %d: contacts depend on the number of cores (%v)", i, err)
 		}
@@ -213,8 +213,8 @@ func TestOwnNames(t *testing.T) {
 		t.Fatalf("%v, ignored %v, %+v", err, ignored, again.Config)
 	}
 	ids, _, _ := Encode("MKTVRQERL")
-	a, err1 := m.Contacts(ids, 1)
-	b, err2 := again.Contacts(ids, 1)
+	a, err1 := m.Contacts(ids, Work{Cores: 1})
+	b, err2 := again.Contacts(ids, Work{Cores: 1})
 	if err1 != nil || err2 != nil || !slices.Equal(a.Data, b.Data) {
 		t.Errorf("contacts differ: %v, %v", err1, err2)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"heed/autograd"
 	"heed/nn"
-	"heed/tensor"
 )
 
 // ArchitectureMSA is the name that checkpoints of ESM-MSA-1b carry.
@@ -174,33 +173,4 @@ func (m *MSA) Each(rows [][]int32, cores int, weights bool, probe func(name stri
 		copy(x, y.Data)
 		see(i+1, x)
 	}
-}
-
-// Contacts returns the probability (L, L) that two residues of the first row are
-// in contact, L being the columns without Begin, by the maps that all rows share.
-// It is computed as [Model.Contacts] does.
-func (m *MSA) Contacts(rows [][]int32, cores int) (*tensor.Tensor, error) {
-	if m.Contact == nil {
-		return nil, ErrNoContactHead
-	}
-	if err := m.Check(rows); err != nil {
-		return nil, err
-	}
-	h, c := m.Config.Heads, len(rows[0])
-	s := newContactSum(len(rows), c, c-1, m.Config.Dim/h, cores)
-	layer := 0
-	var query *autograd.Var
-	m.Each(rows, cores, false, func(name string, v *autograd.Var) {
-		if layer == len(m.Layers) {
-			return
-		}
-		switch name {
-		case m.Layers[layer].Name + ".row.query":
-			query = v
-		case m.Layers[layer].Name + ".row.key":
-			s.layer(query.Data, v.Data, m.Contact.Weight.Data[layer*h:(layer+1)*h])
-			layer++
-		}
-	}, func(int, []float32) {})
-	return s.finish(m.Contact.Bias.Data[0]), nil
 }

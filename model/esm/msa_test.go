@@ -89,12 +89,12 @@ func TestPublishedMSA(t *testing.T) {
 				t.Errorf("saw the attention of %d layers and axes, want 4", layers)
 			}
 			each("logits", m.Logits(&autograd.Tape{NoGrad: true}, autograd.Input(hidden, r*c, d)).Data, Tokens, ref.Logits[0])
-			p, err := m.Contacts(rows, 1)
+			p, err := m.Contacts(rows, Work{Cores: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
 			compare(t, "contacts", p.Data, c-1, c-1, ref.Contacts[0], bound)
-			if two, err := m.Contacts(rows, 2); err != nil || !slices.Equal(two.Data, p.Data) {
+			if two, err := m.Contacts(rows, Work{Cores: 2}); err != nil || !slices.Equal(two.Data, p.Data) {
 				t.Errorf("contacts depend on the number of cores (%v)", err)
 			}
 		})
@@ -171,11 +171,11 @@ func TestLoadMSA(t *testing.T) {
 		{[][]int32{{0, 4, 4, 4, 4, 4, 4}}, "7 columns with <cls>, the model has positions for 6"},
 		{[][]int32{row, {0, 4}}, "row 2 has 2 tokens, row 1 has 3"},
 	} {
-		if _, err := m.Contacts(test.rows, 1); err == nil || err.Error() != test.want {
+		if _, err := m.Contacts(test.rows, Work{Cores: 1}); err == nil || err.Error() != test.want {
 			t.Errorf("got error %v, want %s", err, test.want)
 		}
 	}
-	if p, err := m.Contacts([][]int32{row, row}, 1); err != nil || !slices.Equal(p.Shape, []int{2, 2}) {
+	if p, err := m.Contacts([][]int32{row, row}, Work{Cores: 1}); err != nil || !slices.Equal(p.Shape, []int{2, 2}) {
 		t.Errorf("%v", err)
 	}
 }
