@@ -7,13 +7,9 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"heed/data"
-	"heed/format"
-	"heed/format/msa"
 	"heed/format/npy"
 	"heed/format/rr"
 	"heed/model/esm"
@@ -25,6 +21,8 @@ type contactsRequest struct {
 	model, fasta, out     string
 	maxLen, threads, rows int
 	perResidue            float64
+	memory                string
+	limit                 int64
 }
 
 func contactsCommand() *cobra.Command {
@@ -43,8 +41,9 @@ printed holds the pairs at a separation of 6 or more, the best first: as many as
 sequence has residues, times --pairs. What is printed are the probabilities of the
 contact head, a logistic regression that its authors fitted on 20 proteins.
 
-Memory is the weights, the activations of one layer and one map of L x L values, not a
-map for each head. Results do not depend on --threads.
+Memory is the weights, five vectors for each token and one map of L x L values, not a
+map for each head; the plan is printed first. Results do not depend on --threads, nor
+on --mem-limit.
 
 -o FILE.npz gets the whole maps (L, L) by the names of the sequences, -o FILE.rr the
 pairs of a single sequence in the format of CASP.`,
@@ -67,6 +66,7 @@ pairs of a single sequence in the format of CASP.`,
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
+	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
 	return c
 }
 
@@ -84,20 +84,33 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	case r.maxLen < 1:
 		return usagef("--max-len %d: want 1 or more", r.maxLen)
 	}
-	architecture, err := encoderArchitecture(r.model)
+	if r.limit, err = parseBytes(r.memory); err != nil {
+		return err
+	}
+	file, err := readEncoderFile(r.model)
 	if err != nil {
 		return err
 	}
-	load := r.sequences
-	if architecture == esm.ArchitectureMSA {
-		load = r.alignment
+	if !file.hasHead() {
+		return noHead(r.model)
 	}
-	proteins, predict, err := load(n, cmd.ErrOrStderr())
+	proteins, err := file.inputs(r.fasta, r.maxLen, r.rows, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	if ext == ".rr" && len(proteins) != 1 {
 		return usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
+	}
+	plan, done, err := planMemory(cmd.ErrOrStderr(), r.limit, r.fasta, file, n, 0, func(w esm.Work, _ int) []esm.Part {
+		return append(file.plan(proteins, w, 0), esm.ContactPlan(longest(proteins), w))
+	})
+	if err != nil {
+		return err
+	}
+	defer done()
+	m, err := file.load()
+	if err != nil {
+		return err
 	}
 	w := bufio.NewWriter(cmd.OutOrStdout())
 	fmt.Fprintln(w, "sequence\ti\tj\tresidue_i\tresidue_j\tseparation\tprobability")
@@ -106,7 +119,7 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 			if err := cmd.Context().Err(); err != nil {
 				return err
 			}
-			x, err := predict(p)
+			x, err := m.contacts(p, plan.Work)
 			if err != nil {
 				return err
 			}
@@ -143,82 +156,6 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	return each(nil)
 }
 
-// A predictor returns the contacts (L, L) of a protein.
-type predictor func(Protein) (*tensor.Tensor, error)
-
-// sequences loads ESM-2 and the sequences that it is for.
-func (r *contactsRequest) sequences(cores int, tell io.Writer) ([]Protein, predictor, error) {
-	proteins, err := readProteins(r.fasta, r.maxLen, tell)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := LoadEncoder(r.model)
-	if err != nil {
-		return nil, nil, err
-	}
-	if m.Contact == nil {
-		return nil, nil, format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
-	}
-	return proteins, func(p Protein) (*tensor.Tensor, error) { return m.Contacts(p.IDs, cores) }, nil
-}
-
-// few is the number of rows below which a map of the MSA Transformer is poor.
-const few = 16
-
-// alignment loads ESM-MSA-1b and the alignment that it is for, whose first row is
-// the one protein.
-func (r *contactsRequest) alignment(cores int, tell io.Writer) ([]Protein, predictor, error) {
-	if r.rows < 1 {
-		return nil, nil, usagef("--rows %d: want 1 or more", r.rows)
-	}
-	f, err := format.Open(r.fasta)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	a, err := msa.Read(r.fasta, f)
-	if err != nil {
-		return nil, nil, err
-	}
-	if a, err = a.MatchQuery(); err != nil {
-		return nil, nil, err
-	}
-	if a.Columns > r.maxLen {
-		return nil, nil, hint(format.TooLargef(r.fasta, 0, "a query of %d residues, limit %d", a.Columns, r.maxLen), "--max-len raises the limit")
-	}
-	all := len(a.Rows)
-	if all > r.rows {
-		keep, err := data.DiverseRows(a.Seqs(), r.rows)
-		if err != nil {
-			return nil, nil, format.Invalidf(r.fasta, 0, "%w", err)
-		}
-		a = a.Select(keep)
-	}
-	fmt.Fprintf(tell, "%s: %d of %d rows, %d columns\n", r.fasta, len(a.Rows), all, a.Columns)
-	if len(a.Rows) < few {
-		fmt.Fprintf(tell, "warning: fewer than %d rows: the model has little to see\n", few)
-	}
-	p := Protein{ID: a.Rows[0].Name}
-	rows := make([][]int32, len(a.Rows))
-	for i, row := range a.Seqs() {
-		if rows[i], _, err = esm.EncodeRow(string(row)); err != nil {
-			return nil, nil, format.Invalidf(r.fasta, a.Rows[i].Line, "%w", err)
-		}
-	}
-	p.IDs = append(slices.Clone(rows[0]), esm.End)
-	m, err := LoadMSAEncoder(r.model)
-	if err != nil {
-		return nil, nil, err
-	}
-	if m.Contact == nil {
-		return nil, nil, format.UnsupportedAt(r.model, 0, "%w", esm.ErrNoContactHead)
-	}
-	if err := m.Check(rows); err != nil {
-		return nil, nil, format.TooLargef(r.fasta, 0, "%w", err)
-	}
-	return []Protein{p}, func(Protein) (*tensor.Tensor, error) { return m.Contacts(rows, cores) }, nil
-}
-
 // rankPairs returns the pairs at a separation of 6 or more, the best first.
 func rankPairs(x *tensor.Tensor) []rr.Contact {
 	l := x.Dim(0)
@@ -235,14 +172,7 @@ func rankPairs(x *tensor.Tensor) []rr.Contact {
 // writeEncoderRR writes the pairs with a probability of 0.01 or more. What is no
 // letter, such as a gap or <mask>, is written as X.
 func writeEncoderRR(w io.Writer, p Protein, x *tensor.Tensor) error {
-	pred := rr.Prediction{Target: p.ID, Methods: []string{"contact head of a published encoder (ESM)"}}
-	for _, id := range p.IDs[1 : len(p.IDs)-1] {
-		letter := esm.Name(id)
-		if len(letter) != 1 || !strings.ContainsAny(letter, "ABCDEFGHIKLMNOPQRSTUVWXYZ") {
-			letter = "X"
-		}
-		pred.Sequence = append(pred.Sequence, letter[0])
-	}
+	pred := rr.Prediction{Target: p.ID, Sequence: p.letters(), Methods: []string{"contact head of a published encoder (ESM)"}}
 	for _, c := range rankPairs(x) {
 		if c.P >= 0.01 {
 			pred.Contacts = append(pred.Contacts, c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -20,26 +21,33 @@ type embedRequest struct {
 	layer             int
 	perResidue        bool
 	maxLen, threads   int
+	rows, tokens      int
+	memory            string
 }
 
 func embedCommand() *cobra.Command {
 	r := embedRequest{}
 	c := &cobra.Command{
-		Use:   "embed MODEL FASTA -o FILE",
+		Use:   "embed MODEL FILE -o FILE",
 		Short: "Represent sequences as vectors by a published encoder",
 		Long: `Represent each sequence as the mean of the hidden states of its residues, the two end
-tokens left out, by ESM-2. MODEL is a file that heed model import wrote.
+tokens left out. MODEL is a file that heed model import wrote. With ESM-2, FILE is a
+FASTA file; with ESM-MSA-1b it is an alignment as heed protein contacts reads it, and
+its first row is represented.
 
 -o FILE.npz gets an array (D) for each sequence under its name, or (L, D) with
 --per-residue; -o FILE.tsv a line for each sequence. Layers are counted as the authors
 count them: 0 is the embedding, the last one comes after the final norm.
 
-Results do not depend on --threads, nor on what else is in the file.`,
+Sequences of similar length are computed together, up to --batch-tokens at a time, and
+written in the order of the file, but for --per-residue, where the shortest come first.
+Results do not depend on --threads, --batch-tokens and --mem-limit, nor on what else
+is in the file.`,
 		Example: `  heed protein embed esm2_8m.safetensors proteins.fasta -o means.tsv
   heed protein embed esm2_8m.safetensors proteins.fasta --per-residue --layer 3 -o states.npz`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a model and a FASTA file", cmd.CommandPath())
+				return usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -53,6 +61,9 @@ Results do not depend on --threads, nor on what else is in the file.`,
 	fs.IntVar(&r.layer, "layer", -1, "layer to take the states from; -1 means the last")
 	fs.BoolVar(&r.perResidue, "per-residue", false, "keep the states of all residues")
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
+	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
+	fs.IntVar(&r.tokens, "batch-tokens", 4096, "tokens of sequences that are computed together")
+	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
 }
@@ -70,71 +81,155 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 		return usagef("--per-residue wants -o with a name that ends in .npz")
 	case r.maxLen < 1:
 		return usagef("--max-len %d: want 1 or more", r.maxLen)
+	case r.tokens < 1:
+		return usagef("--batch-tokens %d: want 1 or more", r.tokens)
 	}
-	proteins, err := readProteins(r.fasta, r.maxLen, tell)
+	limit, err := parseBytes(r.memory)
 	if err != nil {
 		return err
 	}
-	m, err := LoadEncoder(r.model)
+	file, err := readEncoderFile(r.model)
 	if err != nil {
 		return err
 	}
+	layers, _ := file.heads()
 	layer := r.layer
 	if layer == -1 {
-		layer = m.Config.Layers
+		layer = layers
 	}
-	if layer < 0 || layer > m.Config.Layers {
-		return usagef("--layer %d: the model has layers 0 to %d", r.layer, m.Config.Layers)
+	if layer < 0 || layer > layers {
+		return usagef("--layer %d: the model has layers 0 to %d", r.layer, layers)
 	}
-	return writeFile(r.out, func(w io.Writer) error {
-		b := bufio.NewWriter(w)
-		add := func(p Protein, x []float32, shape ...int) error {
-			b.WriteString(p.ID)
-			for _, v := range x {
-				b.WriteByte('\t')
-				b.WriteString(strconv.FormatFloat(float64(v), 'g', -1, 32))
-			}
-			return b.WriteByte('\n')
-		}
-		finish := b.Flush
-		if ext == ".npz" {
-			z := npy.NewWriter(w)
-			finish = z.Close
-			add = func(p Protein, x []float32, shape ...int) error { return z.Add(p.ID, x, shape...) }
-		} else {
-			b.WriteString("sequence")
-			for i := range m.Config.Dim {
-				fmt.Fprintf(b, "\t%d", i)
-			}
-			b.WriteByte('\n')
-		}
-		for _, p := range proteins {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			x := states(m, p, layer, n)
-			shape := []int{len(p.IDs) - 2, m.Config.Dim}
-			if !r.perResidue {
-				x, shape = meanRows(x, m.Config.Dim), shape[1:]
-			}
-			if err := add(p, x, shape...); err != nil {
-				return err
-			}
-		}
-		return finish()
+	proteins, err := file.inputs(r.fasta, r.maxLen, r.rows, tell)
+	if err != nil {
+		return err
+	}
+	plan, done, err := planMemory(tell, limit, r.fasta, file, n, r.tokens, func(w esm.Work, tokens int) []esm.Part {
+		return file.plan(proteins, w, min(tokens, allTokens(proteins)))
 	})
+	if err != nil {
+		return err
+	}
+	defer done()
+	m, err := file.load()
+	if err != nil {
+		return err
+	}
+	return writeFile(r.out, func(w io.Writer) error { return r.write(ctx, w, m, proteins, layer, plan) })
 }
 
-// states returns the hidden states (L, D) of the residues after a layer.
-func states(m *esm.Model, p Protein, layer, cores int) []float32 {
-	var out []float32
-	d := m.Config.Dim
-	m.Each(esm.Pack(p.IDs), cores, nil, func(i int, x []float32) {
-		if i == layer {
-			out = append(out, x[d:len(x)-d]...)
+func (r *embedRequest) write(ctx context.Context, w io.Writer, m *encoderModel, proteins []Protein, layer int, plan *memoryPlan) error {
+	d := m.width()
+	if r.perResidue {
+		z := npy.NewWriter(w)
+		err := m.states(ctx, proteins, layer, plan, func(i int, x []float32) error {
+			return z.Add(proteins[i].ID, x, len(x)/d, d)
+		})
+		if err != nil {
+			return err
 		}
-	})
-	return out
+		return z.Close()
+	}
+	means := make([][]float32, len(proteins))
+	if err := m.states(ctx, proteins, layer, plan, func(i int, x []float32) error {
+		means[i] = meanRows(x, d)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if filepath.Ext(r.out) == ".npz" {
+		z := npy.NewWriter(w)
+		for i, x := range means {
+			if err := z.Add(proteins[i].ID, x, d); err != nil {
+				return err
+			}
+		}
+		return z.Close()
+	}
+	b := bufio.NewWriter(w)
+	b.WriteString("sequence")
+	for i := range d {
+		fmt.Fprintf(b, "\t%d", i)
+	}
+	for i, x := range means {
+		b.WriteString("\n" + proteins[i].ID)
+		for _, v := range x {
+			b.WriteByte('\t')
+			b.WriteString(strconv.FormatFloat(float64(v), 'g', -1, 32))
+		}
+	}
+	b.WriteByte('\n')
+	return b.Flush()
+}
+
+func allTokens(proteins []Protein) int {
+	n := 0
+	for _, p := range proteins {
+		n += len(p.IDs)
+	}
+	return n
+}
+
+func (e *encoderModel) width() int {
+	if e.alignment != nil {
+		return e.alignment.Config.Dim
+	}
+	return e.sequence.Config.Dim
+}
+
+// states calls see with the hidden states (L, D) of the residues of each protein
+// after a layer, the shortest proteins first.
+func (e *encoderModel) states(ctx context.Context, proteins []Protein, layer int, plan *memoryPlan, see func(i int, x []float32) error) error {
+	d := e.width()
+	if e.alignment != nil {
+		for i, p := range proteins {
+			var out []float32
+			e.alignment.Stream(p.Rows, plan.Work, nil, func(at int, x []float32) {
+				if at == layer {
+					out = slices.Clone(x[d : len(p.Rows[0])*d])
+				}
+			})
+			if err := see(i, out); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+	order := make([]int, len(proteins))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(proteins[a].IDs) - len(proteins[b].IDs) })
+	for len(order) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var batch [][]int32
+		for tokens := 0; len(batch) < len(order); {
+			ids := proteins[order[len(batch)]].IDs
+			if tokens += len(ids); len(batch) > 0 && tokens > plan.Tokens {
+				break
+			}
+			batch = append(batch, ids)
+		}
+		b := esm.Pack(batch...)
+		states := make([][]float32, len(batch))
+		e.sequence.Stream(b, plan.Work, nil, func(at int, x []float32) {
+			if at != layer {
+				return
+			}
+			for k, s := range b.Segments {
+				states[k] = slices.Clone(x[(s.Start+1)*d : (s.Start+s.Count-1)*d])
+			}
+		})
+		for k, x := range states {
+			if err := see(order[k], x); err != nil {
+				return err
+			}
+		}
+		order = order[len(batch):]
+	}
+	return nil
 }
 
 // meanRows returns the mean of the rows of x (L, D).

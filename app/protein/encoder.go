@@ -51,19 +51,6 @@ func LoadMSAEncoder(path string) (*esm.MSA, error) {
 
 const importHint = "heed model import PUBLISHED -o FILE makes the file that this command reads"
 
-// encoderArchitecture reads which encoder a file holds.
-func encoderArchitecture(path string) (string, error) {
-	h, err := checkpoint.LoadHeader(path)
-	if err != nil {
-		return "", hint(err, importHint)
-	}
-	info, err := h.Info("")
-	if err != nil {
-		return "", hint(err, importHint)
-	}
-	return info.Architecture, nil
-}
-
 // encoderArrays reads the arrays of a file, and its configuration.
 func encoderArrays(path, architecture string, config any) (map[string]esm.Array, error) {
 	f, err := checkpoint.Load(path)
@@ -110,6 +97,9 @@ func mismatch(path string, says, has any, surplus []string) error {
 type Protein struct {
 	ID  string
 	IDs []int32 // as esm.Encode gives them
+	// Rows are those of an alignment, as esm.EncodeRow gives them, this protein
+	// first; nil for a single sequence.
+	Rows [][]int32
 }
 
 // trainedOn is the length of the longest proteins that ESM-2 saw in training.
@@ -151,7 +141,7 @@ func readProteins(path string, most int, tell io.Writer) ([]Protein, error) {
 			long++
 		}
 		sum.Lower, sum.J, sum.Stops, sum.Inner = sum.Lower+n.Lower, sum.J+n.J, sum.Stops+n.Stops, sum.Inner+n.Inner
-		out = append(out, Protein{rec.ID, ids})
+		out = append(out, Protein{ID: rec.ID, IDs: ids})
 	}
 	for _, c := range []struct {
 		n    int

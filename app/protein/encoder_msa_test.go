@@ -24,6 +24,7 @@ func TestContactsOfAlignment(t *testing.T) {
 	var ref struct {
 		MSA      [][2]string
 		Contacts [][][]float64
+		Repr     map[string][][][][]float64
 	}
 	if err := json.Unmarshal(text, &ref); err != nil {
 		t.Fatal(err)
@@ -87,7 +88,15 @@ func TestContactsOfAlignment(t *testing.T) {
 			t.Errorf("%s: got error %v, want %s", test.args, err, test.want)
 		}
 	}
-	if _, err := protein("embed", model, family, "-o", npz); err == nil || !strings.HasSuffix(err.Error(), `architecture "esm-msa", want "esm2"`) {
-		t.Errorf("embed: got error %v", err)
+	if _, err := protein("embed", model, family, "-o", npz, "--per-residue"); err != nil {
+		t.Fatal(err)
+	}
+	states := archive(t, npz)["q"]
+	for i, row := range ref.Repr["2"][0][0][1:] {
+		for j, v := range row {
+			if got := states.Data[i*len(row)+j]; !(math.Abs(got-v) < 1e-4) {
+				t.Fatalf("state (%d, %d) is %g, want %g", i, j, got, v)
+			}
+		}
 	}
 }

@@ -67,6 +67,7 @@ type Part struct {
 //
 //	states   4·5·T·D          x, q, k, v and the output of attention
 //	piece    4·P·(11·D + 2·F) what P tokens need on their way through a layer
+//	panels   4·cores·D·F      the largest matrix of weights, arranged for a core
 //
 // and a quarter more for buffers that are shared by sizes that differ. P is
 // Work.Rows, at most T.
@@ -75,7 +76,12 @@ func (c *Config) Plan(tokens int, w Work) []Part {
 	return []Part{
 		{"states", slack(20 * int64(tokens) * int64(c.Dim)), fmt.Sprintf("5 x %d tokens x %d x 4 bytes x 1.25", tokens, c.Dim)},
 		{"piece", slack(4 * int64(p) * (11*int64(c.Dim) + 2*int64(c.FFN))), fmt.Sprintf("%d tokens x (11 x %d + 2 x %d) x 4 bytes x 1.25", p, c.Dim, c.FFN)},
+		panels(c.Dim, c.FFN, w),
 	}
+}
+
+func panels(dim, ffn int, w Work) Part {
+	return Part{"panels", 4 * int64(w.cores()) * int64(dim) * int64(ffn), fmt.Sprintf("%d cores x %d x %d x 4 bytes", w.cores(), dim, ffn)}
 }
 
 // Plan returns what a pass over an alignment of rows and columns (with Begin) holds
@@ -84,6 +90,7 @@ func (c *Config) Plan(tokens int, w Work) []Part {
 //	states   4·R·C·D          x
 //	maps     4·H·C²           the row attention of one layer, which all rows share
 //	piece    4·P·(11·D + 2·F) what P tokens need on their way through a layer
+//	panels   4·cores·D·F      the largest matrix of weights, arranged for a core
 //
 // and a quarter more for buffers that are shared by sizes that differ. P is at
 // least a row and at least a column.
@@ -94,6 +101,7 @@ func (c *MSAConfig) Plan(rows, columns int, w Work) []Part {
 		{"states", 4 * tokens * int64(c.Dim), fmt.Sprintf("%d rows x %d columns x %d x 4 bytes", rows, columns, c.Dim)},
 		{"row attention", 4 * int64(c.Heads) * int64(columns) * int64(columns), fmt.Sprintf("%d heads x %d² x 4 bytes", c.Heads, columns)},
 		{"piece", slack(4 * p * (11*int64(c.Dim) + 2*int64(c.FFN))), fmt.Sprintf("%d tokens x (11 x %d + 2 x %d) x 4 bytes x 1.25", p, c.Dim, c.FFN)},
+		panels(c.Dim, c.FFN, w),
 	}
 }
 
@@ -106,4 +114,13 @@ func ContactPlan(l int, w Work) Part {
 	blocks := (n + blockRows - 1) / blockRows
 	return Part{"contact map", 4 * (n*n + blocks*n + int64(w.cores())*blockRows*(n+2)),
 		fmt.Sprintf("(%d² + %d x %d + %d x %d x %d) x 4 bytes", l, blocks, l, w.cores(), blockRows, l+2)}
+}
+
+// Shapes calls f with the name and shape of each array of a model, in the order of
+// [Model.Visit].
+func Shapes(c Config, f func(name string, shape ...int)) {
+	build(c, func(name string, shape ...int) *autograd.Var {
+		f(name, shape...)
+		return &autograd.Var{}
+	})
 }
