@@ -31,12 +31,15 @@ func newMeter(w io.Writer) *meter {
 }
 
 // see takes note of a step.
-func (m *meter) see(model string, step, steps int) {
+func (m *meter) see(model string, step, steps int) { m.count("fitting "+model, step, steps) }
+
+// count is see for other work.
+func (m *meter) count(model string, step, steps int) {
 	if model != m.model {
 		m.model, m.start, m.fifths = model, time.Now(), 0
 		if m.bars != nil {
 			m.bar = m.bars.AddBar(int64(steps),
-				mpb.PrependDecorators(decor.Name("fitting "+model+" "), decor.Percentage()),
+				mpb.PrependDecorators(decor.Name(model+" "), decor.Percentage()),
 				mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")))
 		}
 	}
@@ -47,7 +50,7 @@ func (m *meter) see(model string, step, steps int) {
 	if fifth := step * 5 / steps; fifth > m.fifths {
 		m.fifths = fifth
 		left := time.Duration(float64(time.Since(m.start)) * float64(steps-step) / float64(step))
-		fmt.Fprintf(m.w, "fitting %s: %d %%, %v left\n", model, fifth*20, left.Round(time.Second))
+		fmt.Fprintf(m.w, "%s: %d %%, %v left\n", model, fifth*20, left.Round(time.Second))
 	}
 }
 

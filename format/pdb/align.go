@@ -218,6 +218,9 @@ func best3(a, b, c int) (best, from int) {
 	return best, from
 }
 
+// Substitution returns the entry of BLOSUM62, in half bits, for two letters A to Z.
+func Substitution(a, b byte) int { return Blosum62.score(a, b) }
+
 // score returns what two letters are worth. X is worth nothing; other letters
 // that BLOSUM62 lacks count as X.
 func (s Scoring) score(a, b byte) int {
