@@ -26,7 +26,7 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(fitCommand(version), contactsCommand(), embedCommand(), variantsCommand(version))
+	c.AddCommand(fitCommand(version), contactsCommand(), embedCommand(), variantsCommand(version), fitHeadCommand(version), evaluateCommand())
 	return c
 }
 

@@ -63,3 +63,9 @@ func makeFolder(path string, force bool) error {
 	}
 	return err
 }
+
+// exists reports whether there is something at path.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"heed/autograd"
 	"heed/internal/kernel"
 	"heed/internal/par"
 	"heed/tensor"
@@ -211,4 +212,9 @@ func (s *contactSum) finish(bias float32) *tensor.Tensor {
 		}
 	}
 	return s.sum
+}
+
+// NewContactHead returns a head of zeros for a number of attention heads.
+func NewContactHead(heads int) *ContactHead {
+	return &ContactHead{Weight: autograd.Param(1, heads), Bias: autograd.Param(1)}
 }
