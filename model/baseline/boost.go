@@ -364,3 +364,23 @@ func logLoss(s float64, y bool) float64 {
 	}
 	return math.Max(s, 0) + math.Log1p(math.Exp(-math.Abs(s)))
 }
+
+// Check reports whether trees that were read from a file can predict rows of
+// the given width.
+func (b *Boost) Check(width int) error {
+	if b.Width != width || math.IsNaN(b.Base) {
+		return fmt.Errorf("baseline: trees of %d features, want %d", b.Width, width)
+	}
+	for i, t := range b.Trees {
+		if len(t) == 0 {
+			return fmt.Errorf("baseline: tree %d is empty", i)
+		}
+		for at, n := range t {
+			// Children come after their parent, so that every path ends.
+			if n.Left != 0 && (n.Left <= at || n.Left >= len(t) || n.Right <= at || n.Right >= len(t) || n.Feature < 0 || n.Feature >= width) {
+				return fmt.Errorf("baseline: tree %d, node %d: no such child or feature", i, at)
+			}
+		}
+	}
+	return nil
+}

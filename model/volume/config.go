@@ -13,11 +13,12 @@ const (
 	Attention = "attention" // every voxel attends to every other, and [CLS] to all
 	Axial     = "axial"     // along the three lines through a voxel (Ho et al. 2019)
 	Conv      = "conv"      // a bottleneck with a 3³ convolution
+	LSTM      = "lstm"      // reads slice after slice, in both directions
 	Inception = "inception" // parallel 1³, 3³, 5³ and pooled branches (Szegedy et al. 2015)
 )
 
 // Mixers lists them.
-func Mixers() []string { return []string{Attention, Axial, Conv, Inception} }
+func Mixers() []string { return []string{Attention, Axial, Conv, Inception, LSTM} }
 
 // A Config says how large a model is and what volumes it reads. It is stored in
 // checkpoints.
@@ -150,7 +151,7 @@ func (c *Config) Validate() error {
 		if c.Heads < 1 || c.Dim()%c.Heads != 0 {
 			return fmt.Errorf("heads %d: want a divisor of the stem's last %d channels", c.Heads, c.Dim())
 		}
-	case Conv, Inception:
+	case Conv, Inception, LSTM:
 	default:
 		return fmt.Errorf("mixer %q: want one of %q", c.Mixer, Mixers())
 	}

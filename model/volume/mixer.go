@@ -126,6 +126,22 @@ func (m *inception) Visit(prefix string, f nn.Visitor) {
 	m.Out.Visit(nn.Join(prefix, "out"), f)
 }
 
+// sliceReader reads the grid slice after slice, each voxel in the light of those
+// above and below it, by an LSTM in both directions: (T, D) to (T, D).
+type sliceReader struct {
+	*nn.RecurrentMixer
+	grid [3]int
+}
+
+func newSlices(dim int, grid [3]int, r *rand.Rand) *sliceReader {
+	h := nearest(4*dim*(dim+1), func(h int) int { return 2*4*h*(dim+1+h+1) + dim*(2*h+1) })
+	return &sliceReader{&nn.RecurrentMixer{Reader: nn.NewBiLSTM(dim, h, r), Out: nn.NewLinear(2*h, dim, r)}, grid}
+}
+
+func (m *sliceReader) Mix(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {
+	return m.RecurrentMixer.Mix(t, x, axisLines(s, m.grid, 0))
+}
+
 // onGrid gives rows (B·D·H·W, C) their places, (B, D, H, W, C).
 func onGrid(t *autograd.Tape, x *autograd.Var, batch int, g [3]int) *autograd.Var {
 	return autograd.Reshape(t, x, batch, g[0], g[1], g[2], x.Dim(-1))

@@ -104,6 +104,8 @@ func (m *Model) mixer(layer int, grid [3]int, r *rand.Rand) nn.Mixer {
 		return newBottleneck(d, grid, r)
 	case Inception:
 		return newInception(d, grid, r)
+	case LSTM:
+		return newSlices(d, grid, r)
 	}
 	a := nn.NewMultiHeadAttention(d, m.Config.Heads, r)
 	a.Name = fmt.Sprintf("layers.%d.attention", layer)

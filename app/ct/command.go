@@ -1,0 +1,38 @@
+// Package ct is "heed ct": volumes from files to classes and back.
+package ct
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Command returns "heed ct" with its verbs. The version is written into what they
+// make.
+func Command(version string) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ct",
+		Short: "Classes of CT and other volumes (research use only, not a medical device)",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand())
+	return c
+}
+
+// commandLine returns the flags that were given, in a fixed order, and the
+// arguments.
+func commandLine(fs *pflag.FlagSet, args []string) []string {
+	var out []string
+	fs.Visit(func(f *pflag.Flag) { out = append(out, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]")) })
+	return append(out, args...)
+}
+
+// Disclaimer stands on everything that says something about a patient.
+const Disclaimer = "research use only, not a medical device"
