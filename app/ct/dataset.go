@@ -101,7 +101,7 @@ func (d *Dataset) check() error {
 	for i, c := range d.Cases {
 		if c.Patient != "" && c.Split != "" {
 			if s, ok := patients[c.Patient]; ok && s != c.Split {
-				return fmt.Errorf("%s: a patient has volumes in both %s and %s (case %d): a split must not divide patients", d.Name, s, c.Split, i+1)
+				return format.Invalidf(d.Name, 0, "a patient has volumes in both %s and %s (case %d): a split must not divide patients", s, c.Split, i+1)
 			}
 			patients[c.Patient] = c.Split
 		}
@@ -125,13 +125,13 @@ func (d *Dataset) check() error {
 		}
 		for a := range 3 {
 			if math.Abs(spacing[a]-d.Spacing[a]) > 0.01*d.Spacing[a] {
-				return hint(fmt.Errorf("%s: case %d has a spacing of %.4g mm, the first one %.4g", d.Name, i+1, spacing, d.Spacing),
+				return hint(format.Unsupportedf(d.Name, 0, "case %d has a spacing of %.4g mm, the first one %.4g", i+1, spacing, d.Spacing),
 					"heed ct prepare resamples volumes to one spacing")
 			}
 		}
 		for at, v := range values {
 			if v-v != 0 {
-				return fmt.Errorf("%s: case %d: voxel %d is not finite", d.Name, i+1, at)
+				return format.Invalidf(d.Name, 0, "case %d: voxel %d is not finite", i+1, at)
 			}
 		}
 		fmt.Fprintf(h, "%d %q %q %v %v\n", c.Label, c.Patient, c.Split, size, spacing)

@@ -137,7 +137,11 @@ func (f *Fitted) fitMember(ctx context.Context, m int, seed uint64, d *Dataset, 
 		}
 	}
 	begin, sum, steps := time.Now(), 0.0, 0
-	stop := false
+	stop := best.Patience > 0 && best.Bad >= best.Patience // it had stopped before
+	if stop {
+		best.Load(model)
+		return nil
+	}
 	for s, err := range run.Steps(ctx) {
 		if err == nil {
 			err = loss.failed()

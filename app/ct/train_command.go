@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,7 @@ type trainRequest struct {
 	data    dataFlags
 	cfg     TrainConfig
 	flip    string
+	stem    string
 	memory  float64
 	out     string
 	force   bool
@@ -116,7 +118,7 @@ Research use only, not a medical device.`,
 	fs.Float64Var(&r.cfg.Valid, "valid", 0.15, "share of patients to validate on, where the data has no splits")
 	fs.Float64Var(&r.cfg.Test, "test", 0.2, "share of patients to test on, where the data has no splits")
 	m := &r.cfg.Model
-	fs.IntSliceVar(&m.Stem, "stem", []int{16, 48}, "channels of the stages, each of which halves the size")
+	fs.StringVar(&r.stem, "stem", "16,48", "channels of the stages, each of which halves the size; none for raw voxels")
 	fs.IntVar(&m.Blocks, "blocks", 1, "residual blocks of a stage")
 	fs.StringVar(&m.Mixer, "mixer", volume.Attention, strings.Join(volume.Mixers(), ", "))
 	fs.IntVar(&m.Layers, "layers", 2, "layers of mixer and feed-forward over the feature map")
@@ -165,6 +167,15 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 			return usagef("--flip %q: want letters of dhw", r.flip)
 		}
 		r.cfg.Augment.Flip[axis] = true
+	}
+	if r.stem != "none" {
+		for _, text := range strings.Split(r.stem, ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(text))
+			if err != nil {
+				return usagef("--stem %q: want numbers of channels, as in 16,48, or none", r.stem)
+			}
+			r.cfg.Model.Stem = append(r.cfg.Model.Stem, n)
+		}
 	}
 	a := &r.cfg.Augment
 	if !(a.Rotate >= 0 && a.Rotate <= 180 && a.Shift >= 0 && a.Shift <= 1000 && a.Intensity >= 0 && a.Intensity < 1) {

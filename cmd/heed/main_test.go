@@ -36,6 +36,8 @@ func TestScripts(t *testing.T) {
 			"planted": planted,
 			"family":  family,
 			"corrupt": corrupt,
+			"volumes": volumes,
+			"unpack":  unpack,
 			"binary": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01"), 0o666))
 			},

@@ -43,12 +43,11 @@ type Config struct {
 
 // Limits of a configuration read from a file, far above what a CPU trains.
 const (
-	maxEdge     = 1024
-	maxVoxels   = 1 << 27
-	maxWidth    = 1 << 12
-	maxDepth    = 64
-	maxTokens   = 1 << 13 // of full attention
-	defaultStem = 4       // at most so many stages are proposed
+	maxEdge   = 1024
+	maxVoxels = 1 << 27
+	maxWidth  = 1 << 12
+	maxDepth  = 64
+	maxTokens = 1 << 13 // of full attention
 )
 
 // Dim returns the width D of the feature map.
@@ -128,6 +127,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("size %v: want %d voxels or fewer", c.Size, maxVoxels)
 	case c.Channels < 1 || c.Channels > 64:
 		return fmt.Errorf("channels %d: want 1 to 64", c.Channels)
+	case len(c.Stem) == 0 && c.RawAttention() != nil:
+		return c.RawAttention()
 	case len(c.Stem) < 1 || len(c.Stem) > 10:
 		return fmt.Errorf("stem of %d stages: want 1 to 10", len(c.Stem))
 	case c.Blocks < 0 || c.Blocks > maxDepth:

@@ -51,15 +51,16 @@ func NewPlan(c Config, batch, leaves int) Plan {
 		activations = kept + largest + tail
 	}
 	// Gradients live from the first operation that needs them to the one that
-	// makes them: about three of the largest at a time.
+	// makes them: about four of the largest at a time, and buffers of windows.
 	gradients := int64(0)
 	for i, width := range c.Stem {
-		gradients = max(gradients, 3*int64(voxels(c.gridAfter(i+1))*width))
+		gradients = max(gradients, 4*int64(voxels(c.gridAfter(i+1))*width))
 	}
 	perVolume := (activations+gradients)*5/4 + 2*input
+	const windows = 3 << 16 // floats, of each leaf
 	return Plan{
 		Weights:     4 * params * int64(2+leaves),
 		Optimiser:   8 * params,
-		Activations: 4 * perVolume * perLeaf * int64(leaves), // every leaf keeps its buffers for the next step
+		Activations: 4 * (perVolume*perLeaf + windows) * int64(leaves), // every leaf keeps its buffers for the next step
 	}
 }
