@@ -117,8 +117,9 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), ehr.Command(version()), study.Command(version()), modelfile.Command(version()), versionCommand(), &cobra.Command{
-	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), ct.Command(version()), study.Command(version()), modelfile.Command(version()), versionCommand(), &cobra.Command{
+	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), ct.Command(version()), ehr.Command(version()), study.Command(version()),
+		modelfile.Command(version()), versionCommand())
+	root.AddCommand(&cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long:  exitCodes,
