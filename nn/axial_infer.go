@@ -8,24 +8,40 @@ import (
 	"heed/internal/par"
 )
 
-// Infer is Forward in place and without gradients, in pieces of about the given
-// number of cells and at least one row or column: memory beyond x (N·L, D) is that
-// of the activations of one piece, and H·L² values where rows are tied. Results
-// depend on the pieces by rounding alone, and not on cores.
+// An AxialPass holds what inference over a grid needs beside the cells, so that the
+// layers of a model use it one after another: the activations of one piece and,
+// where rows are tied, one map (H, L, L).
+type AxialPass struct {
+	g             Grid
+	height, width int // rows and columns of a piece
+	t             *autograd.Tape
+	cores         int
+	maps          sharedMaps
+	piece         []float32 // columns, copied out of the grid
+}
+
+// NewAxialPass returns a pass in pieces of about the given number of cells and at
+// least one row or column.
+func NewAxialPass(g Grid, cells, cores int) *AxialPass {
+	return &AxialPass{g: g, t: &autograd.Tape{NoGrad: true, Cores: cores}, cores: cores,
+		height: max(1, cells/max(1, g.Columns)), width: max(1, cells/max(1, g.Rows))}
+}
+
+// Infer is Forward in place and without gradients, piece by piece. Results depend on
+// the pieces by rounding alone, and not on cores. see, if not nil, is shown the maps
+// (H, L, L) that tied rows share, and must not keep them.
 //
 // Of tied rows the scores are summed over the pieces before the one softmax. Pieces
 // of columns are copied out of the grid and back, for they are no rows of x; within
 // a piece, columns are segments as ever.
-func (l *AxialLayer) Infer(x []float32, g Grid, bias *autograd.Var, cells, cores int) {
-	dim := l.Norm.Weight.Dim(0)
+func (l *AxialLayer) Infer(p *AxialPass, x []float32, bias *autograd.Var, see func(maps []float32)) {
+	dim, g, t := l.Norm.Weight.Dim(0), &p.g, p.t
 	g.check(autograd.Input(x, g.Rows*g.Columns, dim))
-	t := &autograd.Tape{NoGrad: true, Cores: cores}
-	height, width := max(1, cells/max(1, g.Columns)), max(1, cells/max(1, g.Rows))
 	// rows calls f with one piece of rows after another, and replaces it by what f
 	// returns, if anything.
 	rows := func(f func(part Grid, x *autograd.Var) *autograd.Var) {
-		for r := 0; r < g.Rows; r += height {
-			part := g.part(r, min(r+height, g.Rows), 0, g.Columns)
+		for r := 0; r < g.Rows; r += p.height {
+			part := g.part(r, min(r+p.height, g.Rows), 0, g.Columns)
 			data := x[r*g.Columns*dim:][:part.Rows*part.Columns*dim]
 			t.Reset()
 			if y := f(part, autograd.Input(data, part.Rows*part.Columns, dim)); y != nil {
@@ -34,12 +50,16 @@ func (l *AxialLayer) Infer(x []float32, g Grid, bias *autograd.Var, cells, cores
 		}
 	}
 	if l.Tied {
-		maps := newSharedMaps(l.RowAttention, &g, cores)
+		maps := &p.maps
+		maps.begin(l.RowAttention, g, p.cores)
 		rows(func(part Grid, x *autograd.Var) *autograd.Var {
 			maps.add(t, &part, l.NormRow.Forward(t, x))
 			return nil
 		})
 		maps.soften(bias)
+		if see != nil {
+			see(maps.data)
+		}
 		rows(func(part Grid, x *autograd.Var) *autograd.Var {
 			return autograd.Add(t, x, maps.apply(t, &part, l.NormRow.Forward(t, x)))
 		})
@@ -49,15 +69,17 @@ func (l *AxialLayer) Infer(x []float32, g Grid, bias *autograd.Var, cells, cores
 			return autograd.Add(t, x, l.RowAttention.attend(t, l.NormRow.Forward(t, x), spec))
 		})
 	}
-	piece := make([]float32, g.Rows*min(width, g.Columns)*dim)
-	for c := 0; c < g.Columns; c += width {
-		part := g.part(0, g.Rows, c, min(c+width, g.Columns))
+	if n := g.Rows * min(p.width, g.Columns) * dim; len(p.piece) != n {
+		p.piece = make([]float32, n)
+	}
+	for c := 0; c < g.Columns; c += p.width {
+		part := g.part(0, g.Rows, c, min(c+p.width, g.Columns))
 		line := part.Columns * dim
 		for r := range g.Rows {
-			copy(piece[r*line:(r+1)*line], x[(r*g.Columns+c)*dim:])
+			copy(p.piece[r*line:(r+1)*line], x[(r*g.Columns+c)*dim:])
 		}
 		t.Reset()
-		in := autograd.Input(piece[:g.Rows*line], g.Rows*part.Columns, dim)
+		in := autograd.Input(p.piece[:g.Rows*line], g.Rows*part.Columns, dim)
 		spec := autograd.AttentionSpec{Query: part.columns(), KeyMask: part.keys()}
 		y := autograd.Add(t, in, l.ColumnAttention.attend(t, l.NormColumn.Forward(t, in), spec))
 		for r := range g.Rows {
@@ -72,13 +94,20 @@ func (l *AxialLayer) Infer(x []float32, g Grid, bias *autograd.Var, cells, cores
 type sharedMaps struct {
 	a     *MultiHeadAttention
 	g     *Grid
-	cores int
 	data  []float32
 	works []kernel.Work
 }
 
-func newSharedMaps(a *MultiHeadAttention, g *Grid, cores int) *sharedMaps {
-	return &sharedMaps{a, g, cores, make([]float32, a.Heads*g.Columns*g.Columns), make([]kernel.Work, max(1, cores))}
+// begin makes the maps zero.
+func (m *sharedMaps) begin(a *MultiHeadAttention, g *Grid, cores int) {
+	m.a, m.g = a, g
+	if n := a.Heads * g.Columns * g.Columns; len(m.data) != n {
+		m.data = make([]float32, n)
+	}
+	if m.works == nil {
+		m.works = make([]kernel.Work, max(1, cores))
+	}
+	clear(m.data)
 }
 
 // each calls f for each head, with its map.
@@ -147,15 +176,16 @@ func (m *sharedMaps) soften(bias *autograd.Var) {
 	})
 }
 
-// apply returns what row attention adds to a piece, x (T, D) after the norm.
+// apply returns what row attention adds to a piece, x (T, D) after the norm, which
+// it uses up.
 func (m *sharedMaps) apply(t *autograd.Tape, part *Grid, x *autograd.Var) *autograd.Var {
 	v := m.a.Value.Forward(t, x)
-	o := autograd.Input(make([]float32, len(v.Data)), v.Shape...)
 	segments := part.rows()
+	clear(x.Data) // rows of padding stay zero
 	m.each(func(w *kernel.Work, h int, s kernel.View) {
 		for _, row := range segments {
-			kernel.Mul(w, m.head(o, row, h), s, m.head(v, row, h), false)
+			kernel.Mul(w, m.head(x, row, h), s, m.head(v, row, h), false)
 		}
 	})
-	return m.a.Out.Forward(t, o)
+	return m.a.Out.Forward(t, x)
 }

@@ -370,7 +370,7 @@ func TestAxialInfer(t *testing.T) {
 			for _, cells := range []int{0, 1, 9, 20, 30, 63, 1000} {
 				for _, cores := range []int{1, 3} {
 					x := slices.Clone(c.x.Data)
-					c.layer.Infer(x, c.grid, c.bias, cells, cores)
+					c.layer.Infer(NewAxialPass(c.grid, cells, cores), x, c.bias, nil)
 					for p := range 63 {
 						if !c.on(p/9, p%9) {
 							copy(x[p*8:(p+1)*8], want[p*8:])
@@ -399,7 +399,7 @@ func TestAxialAllPadding(t *testing.T) {
 		}
 		y := c.layer.Forward(&autograd.Tape{NoGrad: true}, c.x, c.grid, nil)
 		x := slices.Clone(c.x.Data)
-		c.layer.Infer(x, c.grid, nil, 5, 1)
+		c.layer.Infer(NewAxialPass(c.grid, 5, 1), x, nil, nil)
 		for i, a := range slices.Concat(y.Data, x) {
 			if math.IsNaN(float64(a)) {
 				t.Fatalf("tied %v: value %d is NaN", tied, i)
@@ -415,7 +415,7 @@ func TestAxialRefusesShapes(t *testing.T) {
 	} {
 		for name, run := range map[string]func(c *axialCase){
 			"Forward": func(c *axialCase) { c.layer.Forward(&autograd.Tape{}, c.x, c.grid, nil) },
-			"Infer":   func(c *axialCase) { c.layer.Infer(c.x.Data, c.grid, nil, 1, 1) },
+			"Infer":   func(c *axialCase) { c.layer.Infer(NewAxialPass(c.grid, 1, 1), c.x.Data, nil, nil) },
 		} {
 			func() {
 				defer func() {

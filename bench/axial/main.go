@@ -182,7 +182,7 @@ func slope(x, y []float64) (b, half float64) {
 func (b bench) memory(rows, columns, cells int, tied bool) {
 	l, x := b.layer(tied), b.input(rows*columns)
 	start := time.Now()
-	l.Infer(x, nn.Grid{Rows: rows, Columns: columns}, nil, cells, b.cores)
+	l.Infer(nn.NewAxialPass(nn.Grid{Rows: rows, Columns: columns}, cells, b.cores), x, nil, nil)
 	took := time.Since(start)
 	attention, linear := l.MultiplyAdds(nn.Grid{Rows: rows, Columns: columns})
 	fmt.Printf("%d x %d cells, width %d, %d heads, tied %v, pieces of %d cells: %.1f s, %.3g multiply-adds, %.1f GFLOP/s\n",

@@ -4,153 +4,56 @@ import (
 	"math"
 
 	"heed/autograd"
-	"heed/internal/kernel"
-	"heed/internal/par"
+	"heed/nn"
 	"heed/tensor"
 )
 
 // Stream is [MSA.Each] in pieces: the hidden states exist for all tokens, all else
-// for about Work.Rows tokens at a time, a whole row or column at least. Row
-// attention, whose one map needs the queries and keys of all rows, adds up scores
-// row by row, then takes the softmax, and goes over the rows once more for the
-// values; columns are independent. attend, if not nil, sees the maps (H, C, C) of
-// each layer; it and see must not keep their slices. Results do not depend on
-// Work, and agree with Each to rounding.
+// for about Work.Rows tokens at a time, a whole row or column at least. attend, if
+// not nil, sees the maps (H, C, C) of each layer; it and see must not keep their
+// slices. Results do not depend on Work, and agree with Each to rounding.
 func (m *MSA) Stream(rows [][]int32, w Work, attend func(layer int, a []float32), see func(layer int, x []float32)) {
-	s := &msaStream{m: m, r: len(rows), c: len(rows[0]), d: m.Config.Dim, w: w, t: &autograd.Tape{NoGrad: true, Cores: w.cores()},
-		works: make([]kernel.Work, w.cores())}
-	s.x = make([]float32, s.r*s.c*s.d)
-	s.maps, s.zeros = make([]float32, m.Config.Heads*s.c*s.c), make([]float32, s.c)
-	each := max(1, w.rows()/s.c) // rows in a piece
-	s.embed(rows)
-	see(0, s.x)
+	pass := nn.NewAxialPass(nn.Grid{Rows: len(rows), Columns: len(rows[0])}, w.rows(), w.cores())
+	x := m.pieceByPiece(rows, w)
+	see(0, x)
 	for i, l := range m.Layers {
-		s.scores(l, each)
-		if attend != nil {
-			attend(i, s.maps)
+		l.Infer(pass, x, nil, func(maps []float32) {
+			if attend != nil {
+				attend(i, maps)
+			}
+		})
+		if i == len(m.Layers)-1 {
+			m.norm(m.Norm, x, w)
 		}
-		s.values(l, each)
-		s.columns(l)
-		s.feed(l, i == len(m.Layers)-1)
-		see(i+1, s.x)
+		see(i+1, x)
 	}
 }
 
-// An msaStream is a pass over r rows and c columns.
-type msaStream struct {
-	m       *MSA
-	r, c, d int
-	w       Work
-	t       *autograd.Tape
-	works   []kernel.Work
-	x       []float32 // (R·C, D)
-	part    []float32 // some columns of x
-	maps    []float32 // (H, C, C) of the layer
-	zeros   []float32 // (C)
-}
-
-// embed is MSA.embedded in pieces.
-func (s *msaStream) embed(rows [][]int32) {
-	m, d := s.m, s.d
+// pieceByPiece is MSA.embedded without a copy for each of its sums.
+func (m *MSA) pieceByPiece(rows [][]int32, w Work) []float32 {
+	c, d := len(rows[0]), m.Config.Dim
+	all := make([]float32, len(rows)*c*d)
 	for i, row := range rows {
 		of := m.Row.Data[i*m.Config.RowWidth : (i+1)*m.Config.RowWidth]
 		for j, id := range row {
-			x := s.x[(i*s.c+j)*d : (i*s.c+j+1)*d]
+			x := all[(i*c+j)*d : (i*c+j+1)*d]
 			at, e := m.Position.Data[(j+2)*d:], m.Embed.Weight.Data[int(id)*d:]
 			for k := range x {
 				x[k] = e[k] + (at[k] + of[k%len(of)])
 			}
 		}
 	}
-	pieces(s.r*s.c, s.w.rows(), func(lo, hi int) {
-		s.t.Reset()
-		x := s.x[lo*d : hi*d]
-		copy(x, m.Before.Forward(s.t, autograd.Input(x, hi-lo, d)).Data)
-	})
+	m.norm(m.Before, all, w)
+	return all
 }
 
-// piece returns the rows [lo, hi) of the alignment, after a norm.
-func (s *msaStream) piece(lo, hi int, l *AxialLayer) *autograd.Var {
-	s.t.Reset()
-	return l.NormRow.Forward(s.t, autograd.Input(s.x[lo*s.c*s.d:hi*s.c*s.d], (hi-lo)*s.c, s.d))
-}
-
-// head is the part of one row and head in (rows·C, D).
-func (s *msaStream) head(x []float32, row, from, to, head int) kernel.View {
-	width := s.d / s.m.Config.Heads
-	return kernel.View{Data: x[(row*s.c+from)*s.d+head*width:], Rows: to - from, Cols: width, RowStride: s.d, ColStride: 1}
-}
-
-// scores computes the maps.
-func (s *msaStream) scores(l *AxialLayer, each int) {
-	h := s.m.Config.Heads
-	blocks := (s.c + blockRows - 1) / blockRows
-	pieces(s.r, each, func(lo, hi int) {
-		y := s.piece(lo, hi, l)
-		q, k := l.RowAttention.Query.Forward(s.t, y).Data, l.RowAttention.Key.Forward(s.t, y).Data
-		par.Do(h*blocks, s.w.cores(), func(worker, task int) {
-			head, from := task/blocks, task%blocks*blockRows
-			to := min(s.c, from+blockRows)
-			into := kernel.Matrix(s.maps[(head*s.c+from)*s.c:(head*s.c+to)*s.c], to-from, s.c)
-			for r := range hi - lo {
-				kernel.Mul(&s.works[worker], into, s.head(q, r, from, to, head), s.head(k, r, 0, s.c, head).T(), lo+r > 0)
-			}
-		})
-	})
-	scale := float32(1 / math.Sqrt(float64(s.d/h*s.r)))
-	par.Do(h*blocks, s.w.cores(), func(_, task int) {
-		head, from := task/blocks, task%blocks*blockRows
-		to := min(s.c, from+blockRows)
-		softmaxRows(s.maps[(head*s.c+from)*s.c:(head*s.c+to)*s.c], s.c, scale, s.zeros)
-	})
-}
-
-// values adds what row attention gives.
-func (s *msaStream) values(l *AxialLayer, each int) {
-	h := s.m.Config.Heads
-	pieces(s.r, each, func(lo, hi int) {
-		y := s.piece(lo, hi, l)
-		v := l.RowAttention.Value.Forward(s.t, y).Data
-		o := y.Data // the norm is not needed any more
-		par.Do(h*(hi-lo), s.w.cores(), func(worker, task int) {
-			head, r := task/(hi-lo), task%(hi-lo)
-			kernel.Mul(&s.works[worker], s.head(o, r, 0, s.c, head), kernel.Matrix(s.maps[head*s.c*s.c:(head+1)*s.c*s.c], s.c, s.c), s.head(v, r, 0, s.c, head), false)
-		})
-		kernel.Add(s.x[lo*s.c*s.d:hi*s.c*s.d], l.RowAttention.Out.Forward(s.t, y).Data)
-	})
-}
-
-// columns adds what column attention gives.
-func (s *msaStream) columns(l *AxialLayer) {
-	each := min(s.c, max(1, s.w.rows()/s.r))
-	if s.part == nil {
-		s.part = make([]float32, s.r*each*s.d)
-	}
-	pieces(s.c, each, func(lo, hi int) {
-		s.t.Reset()
-		n := hi - lo
-		part := s.part[:s.r*n*s.d]
-		for r := range s.r {
-			copy(part[r*n*s.d:(r+1)*n*s.d], s.x[(r*s.c+lo)*s.d:])
-		}
-		y := attend(s.t, l.ColumnAttention, l.NormColumn.Forward(s.t, autograd.Input(part, s.r*n, s.d)), autograd.GridColumns(0, s.r, n), 1)
-		for r := range s.r {
-			kernel.Add(s.x[(r*s.c+lo)*s.d:(r*s.c+hi)*s.d], y.Data[r*n*s.d:(r+1)*n*s.d])
-		}
-	})
-}
-
-// feed adds the feed-forward part, and after the last layer takes the norm.
-func (s *msaStream) feed(l *AxialLayer, last bool) {
-	pieces(s.r*s.c, s.w.rows(), func(lo, hi int) {
-		s.t.Reset()
-		x := s.x[lo*s.d : hi*s.d]
-		v := autograd.Input(x, hi-lo, s.d)
-		v = autograd.Add(s.t, v, feedForward(s.t, v, l.Norm, l.Up, l.Down))
-		if last {
-			v = s.m.Norm.Forward(s.t, v)
-		}
-		copy(x, v.Data)
+// norm normalises x (R·C, D) in place.
+func (m *MSA) norm(l *nn.LayerNorm, x []float32, w Work) {
+	d := m.Config.Dim
+	t := &autograd.Tape{NoGrad: true, Cores: w.cores()}
+	pieces(len(x)/d, w.rows(), func(lo, hi int) {
+		t.Reset()
+		copy(x[lo*d:hi*d], l.Forward(t, autograd.Input(x[lo*d:hi*d], hi-lo, d)).Data)
 	})
 }
 
