@@ -26,7 +26,7 @@ func separation() Study {
 		Claim: "Trained alike at equal parameters to fill in masked residues of one family, attention knows pairs of columns however far apart they are; a bidirectional LSTM knows the less the farther apart; " +
 			"convolutions that reach four rows know none that are farther apart than that.",
 		Refuted: "On the planted family: long-range pairs of attention found with a precision below .8 or less than .3 above the LSTM; or convolutions that find any beyond chance.",
-		Takes:   "9 minutes",
+		Takes:   "5 minutes",
 		Run:     runSeparation,
 	}
 }
