@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"heed/internal/kernel"
-	"heed/internal/par"
 	"heed/tensor"
 )
 
@@ -165,7 +164,7 @@ func (a *attention) blocked() *Var {
 	}
 	a.top, a.norm = t.scratch(total), t.scratch(total)
 	workers := a.workers()
-	par.Do(a.groups*h, len(workers), func(worker, i int) {
+	t.do(a.groups*h, func(worker, i int) {
 		w := workers[worker]
 		w.set(a, o, i/h, i%h)
 		kernel.AttentionForward(w.work, &w.head)
@@ -206,14 +205,14 @@ func (a *attention) backward(o *Var, workers []*attentionWorker) {
 		}
 	}
 	if shared {
-		par.Do(keyHeads, len(workers), func(worker, i int) {
+		t.do(keyHeads, func(worker, i int) {
 			for g := range a.groups {
 				one(worker, g, i)
 			}
 		})
 		return
 	}
-	par.Do(a.groups*keyHeads, len(workers), func(worker, i int) { one(worker, i/keyHeads, i%keyHeads) })
+	t.do(a.groups*keyHeads, func(worker, i int) { one(worker, i/keyHeads, i%keyHeads) })
 }
 
 // An attentionWorker is what one goroutine needs to run heads.

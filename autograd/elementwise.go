@@ -9,22 +9,38 @@ import (
 	"heed/tensor"
 )
 
-// eachRange cuts n rows into one range for each core.
-func eachRange(n, cores int, f func(worker, lo, hi int)) {
-	if cores <= 1 {
+// eachRange cuts n rows into one range for each core, in multiples of 16 rows.
+func (t *Tape) eachRange(n int, f func(worker, lo, hi int)) {
+	const align = 16
+	units := (n + align - 1) / align
+	parts := min(t.cores(), units)
+	if parts <= 1 {
 		if n > 0 {
 			f(0, 0, n)
 		}
 		return
 	}
-	par.Ranges(n, cores, 16, cores, f)
+	t.do(parts, func(worker, i int) { f(worker, i*units/parts*align, min(n, (i+1)*units/parts*align)) })
+}
+
+// do runs tasks on the tape's cores.
+func (t *Tape) do(tasks int, f func(worker, task int)) {
+	if t.cores() == 1 {
+		par.Do(tasks, 1, f)
+		return
+	}
+	t.team().Do(tasks, f)
 }
 
 // Add computes y = a + b for equal shapes: the residual connection.
 func Add(t *Tape, a, b *Var) *Var {
 	tensor.Check("Add", b.Shape, a.Shape...)
 	y := t.out(a.Shape...)
-	kernel.Sum2(y.Data, a.Data, b.Data)
+	if t.cores() > 1 {
+		t.eachRange(len(y.Data), func(_, lo, hi int) { kernel.Sum2(y.Data[lo:hi], a.Data[lo:hi], b.Data[lo:hi]) })
+	} else {
+		kernel.Sum2(y.Data, a.Data, b.Data)
+	}
 	if t.wantsAny(a, b) {
 		t.record(y, func() {
 			for _, v := range [2]*Var{a, b} {
@@ -122,11 +138,11 @@ func Sum(t *Tape, x *Var) *Var {
 //	dx += dy·(Φ(x) + x·φ(x))
 func GELU(t *Tape, x *Var) *Var {
 	y := t.out(x.Shape...)
-	eachRange(len(x.Data), t.cores(), func(_, lo, hi int) { kernel.GELU(y.Data[lo:hi], x.Data[lo:hi]) })
+	t.eachRange(len(x.Data), func(_, lo, hi int) { kernel.GELU(y.Data[lo:hi], x.Data[lo:hi]) })
 	if t.wantsAny(x) {
 		t.record(y, func() {
 			dx, add := t.gradient(x)
-			eachRange(len(dx), t.cores(), func(_, lo, hi int) {
+			t.eachRange(len(dx), func(_, lo, hi int) {
 				kernel.GELUBack(dx[lo:hi], y.Grad[lo:hi], x.Data[lo:hi], add)
 			})
 		})

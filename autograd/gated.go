@@ -30,7 +30,7 @@ func GEGLU(t *Tape, x *Var) *Var {
 	shape[len(shape)-1] = f
 	y := t.out(shape...)
 	gate := t.scratch(m * f) // GELU(a), which the backward pass wants again
-	eachRange(m, t.cores(), func(_, lo, hi int) {
+	t.eachRange(m, func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
 			a, b := x.Data[2*r*f:(2*r+1)*f], x.Data[(2*r+1)*f:(2*r+2)*f]
 			g, out := gate[r*f:(r+1)*f], y.Data[r*f:(r+1)*f]

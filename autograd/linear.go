@@ -43,18 +43,17 @@ func Linear(t *Tape, x, w, b *Var) *Var {
 }
 
 // mulRows computes the rows of y = x·b + bias, or y += x·b, where x and y are
-// contiguous with m rows; it shares the rows among the tape's cores.
+// contiguous with m rows; it shares the work among the tape's cores.
 func (t *Tape) mulRows(y, x []float32, b kernel.View, m int, bias []float32, add bool) {
-	works := t.work()
-	eachRange(m, t.cores(), func(worker, lo, hi int) {
-		c := kernel.Matrix(y[lo*b.Cols:hi*b.Cols], hi-lo, b.Cols)
-		a := kernel.Matrix(x[lo*b.Rows:hi*b.Rows], hi-lo, b.Rows)
-		if add {
-			kernel.Mul(&works[worker], c, a, b, true)
-		} else {
-			kernel.MulBias(&works[worker], c, a, b, bias)
-		}
-	})
+	c, a := kernel.Matrix(y[:m*b.Cols], m, b.Cols), kernel.Matrix(x[:m*b.Rows], m, b.Rows)
+	switch {
+	case t.cores() > 1:
+		kernel.MulParallel(t.team(), c, a, b, bias, add)
+	case add:
+		kernel.Mul(&t.work()[0], c, a, b, true)
+	default:
+		kernel.MulBias(&t.work()[0], c, a, b, bias)
+	}
 }
 
 // MatMul computes c = a·b for a (M, K) and b (K, N).

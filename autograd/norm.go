@@ -15,7 +15,7 @@ func LayerNorm(t *Tape, x, gamma, beta *Var, eps float32) *Var {
 	m := x.Rows()
 	y := t.out(x.Shape...)
 	mean, rstd := t.scratch(m), t.scratch(m)
-	eachRange(m, t.cores(), func(_, lo, hi int) {
+	t.eachRange(m, func(_, lo, hi int) {
 		kernel.LayerNorm(y.Data[lo*d:hi*d], x.Data[lo*d:hi*d], gamma.Data, beta.Data, mean[lo:hi], rstd[lo:hi], eps)
 	})
 	if t.wantsAny(x, gamma, beta) {

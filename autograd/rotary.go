@@ -27,15 +27,17 @@ func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32
 	y := t.out(x.Shape...)
 	// The angles of a row are the same for all heads.
 	angles := t.scratch(len(positions) * 2 * half)
-	for r, p := range positions {
-		row := angles[r*2*half:]
-		for i, f := range frequencies {
-			sin, cos := math.Sincos(float64(p) * float64(f))
-			row[i], row[half+i] = float32(cos), float32(sin)
+	t.eachRange(len(positions), func(_, lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row := angles[r*2*half:]
+			for i, f := range frequencies {
+				sin, cos := math.Sincos(float64(positions[r]) * float64(f))
+				row[i], row[half+i] = float32(cos), float32(sin)
+			}
 		}
-	}
-	turn := func(dst, src []float32, sign float32, add bool) {
-		for r := range positions {
+	})
+	turn := func(dst, src []float32, sign float32, add bool, lo, hi int) {
+		for r := lo; r < hi; r++ {
 			cos, sin := angles[r*2*half:][:half], angles[(r*2+1)*half:][:half]
 			for h := range heads {
 				at := (r*heads + h) * 2 * half
@@ -52,11 +54,11 @@ func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32
 			}
 		}
 	}
-	turn(y.Data, x.Data, 1, false)
+	t.eachRange(len(positions), func(_, lo, hi int) { turn(y.Data, x.Data, 1, false, lo, hi) })
 	if t.wantsAny(x) {
 		t.record(y, func() {
 			dx, add := t.gradient(x)
-			turn(dx, y.Grad, -1, add)
+			turn(dx, y.Grad, -1, add, 0, len(positions))
 		})
 	}
 	return y

@@ -90,7 +90,8 @@ type Tape struct {
 	arena  arena
 	vars   slab
 	works  []kernel.Work
-	scope  int // depth of the call of Recompute that is running; 0 outside
+	scope  int             // depth of the call of Recompute that is running; 0 outside
+	crew   *kernel.Workers // of a tape of several cores
 }
 
 type step struct {
@@ -282,6 +283,15 @@ func (t *Tape) scratch(n int) []float32 { return t.arena.get(n, t.scope) }
 func (t *Tape) free(b []float32) { t.arena.put(b) }
 
 func (t *Tape) cores() int { return max(1, t.Cores) }
+
+// team returns the goroutines of a tape of several cores. They stay awake from one
+// operation to the next, and end by themselves a moment after the last.
+func (t *Tape) team() *kernel.Workers {
+	if t.crew == nil || t.crew.Cores() != t.cores() {
+		t.crew = kernel.NewWorkers(t.cores())
+	}
+	return t.crew
+}
 
 // work returns the kernels' scratch space of each worker.
 func (t *Tape) work() []kernel.Work {

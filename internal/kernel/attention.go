@@ -370,11 +370,18 @@ func (h *AttentionHead) transposeK(buf []float32) []float32 {
 	return buf
 }
 
-// transpose writes the transpose of v to dst, contiguous.
+// transpose writes the transpose of v to dst, contiguous, 16 rows at a time: so it
+// writes whole lines of the cache, where single floats would evict each other when
+// the rows of dst are a power of two long.
 func transpose(dst []float32, v View) {
-	for i := range v.Rows {
-		for j, x := range v.row(i) {
-			dst[j*v.Rows+i] = x
+	for i0 := 0; i0 < v.Rows; i0 += 16 {
+		n := min(16, v.Rows-i0)
+		for j := range v.Cols {
+			src := v.Data[i0*v.RowStride+j:]
+			to := dst[j*v.Rows+i0:][:n]
+			for i := range to {
+				to[i] = src[i*v.RowStride]
+			}
 		}
 	}
 }

@@ -32,8 +32,8 @@ func MulBias(w *Work, c, a, b View, bias []float32) {
 	mul(w, nil, c, a, b, bias, false)
 }
 
-// Workers is what [MulParallel] keeps from one call to the next. It serves one
-// call at a time.
+// Workers is what [MulParallel] keeps from one call to the next, and the goroutines
+// that share its work. It serves one call at a time.
 type Workers struct {
 	works []Work
 	pool  par.Pool
@@ -46,6 +46,12 @@ func NewWorkers(n int) *Workers {
 	}
 	return &Workers{works: make([]Work, n)}
 }
+
+// Cores returns the number of cores that w was made for.
+func (w *Workers) Cores() int { return len(w.works) }
+
+// Do calls f(worker, task) for every task, as [par.Do], on the cores of w.
+func (w *Workers) Do(tasks int, f func(worker, task int)) { w.pool.Do(tasks, len(w.works), f) }
 
 // MulParallel computes what [MulBias] computes, or [Mul] with add set, on the
 // cores of w. The bits of the result are the same for any number of them.
