@@ -41,9 +41,10 @@ func main() {
 	lengths := flag.String("lengths", "256,1024", "tokens of a sequence, with commas between")
 	cores := flag.Int("cores", 1, "cores of all sides")
 	rounds := flag.Int("rounds", 10, "timed rounds")
+	threads := flag.String("threads", "", "one setting of PyTorch in place of all, as in 1:2 for set_num_threads(1) and OPENBLAS_NUM_THREADS=2")
 	profile := flag.String("profile", "", "write a CPU profile of our passes to this file, without peers")
 	flag.Parse()
-	if err := run(*python, *node, *shape, *lengths, *cores, *rounds, *profile); err != nil {
+	if err := run(*python, *node, *shape, *lengths, *threads, *cores, *rounds, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "encoder:", err)
 		os.Exit(1)
 	}
@@ -52,7 +53,7 @@ func main() {
 // shapes are layers, width and heads; the feed-forward width is 4 times the width.
 var shapes = map[string][3]int{"8M": {6, 320, 20}, "150M": {30, 640, 20}}
 
-func run(python, node, shape, lengths string, cores, rounds int, profile string) error {
+func run(python, node, shape, lengths, threads string, cores, rounds int, profile string) error {
 	s, ok := shapes[shape]
 	if !ok {
 		return fmt.Errorf("shape %q: want 8M or 150M", shape)
@@ -84,7 +85,7 @@ func run(python, node, shape, lengths string, cores, rounds int, profile string)
 	fmt.Printf("ESM-2 %s shape, %d layers of width %d, %d heads; kernel %s; %d cores; %d rounds\n\n", shape, s[0], s[1], s[2], kernel.Active(), cores, rounds)
 	fmt.Println("| tokens | side | median, ms | best, ms | median ratio to Heed | logits differ by at most |\n|---|---|---|---|---|---|")
 	for _, l := range ls {
-		if err := race(ours, dir, python, node, s, l, cores, rounds); err != nil {
+		if err := race(ours, dir, python, node, threads, s, l, cores, rounds); err != nil {
 			return err
 		}
 	}
@@ -264,7 +265,7 @@ func (p *peer) stop() {
 	p.cmd.Wait()
 }
 
-func race(m *esm.Model, dir, python, node string, s [3]int, l, cores, rounds int) error {
+func race(m *esm.Model, dir, python, node, threads string, s [3]int, l, cores, rounds int) error {
 	ours := newForward(m, l, cores)
 	logits := slices.Clone(ours.run())
 	var peers []*peer
@@ -277,6 +278,12 @@ func race(m *esm.Model, dir, python, node string, s [3]int, l, cores, rounds int
 		settings := [][2]int{{1, 1}}
 		if cores > 1 {
 			settings = [][2]int{{cores, cores}, {cores, 1}, {1, cores}}
+		}
+		if threads != "" {
+			settings = settings[:1]
+			if _, err := fmt.Sscanf(threads, "%d:%d", &settings[0][0], &settings[0][1]); err != nil {
+				return fmt.Errorf("-threads %q: %w", threads, err)
+			}
 		}
 		for i, set := range settings {
 			file := filepath.Join(dir, fmt.Sprintf("torch%d", i))
