@@ -29,6 +29,8 @@ var (
 	uplotStyle string
 	//go:embed assets/uplot.js
 	uplotScript string
+	//go:embed assets/3dmol.js
+	molScript string
 )
 
 // A page is what the blocks of one report share while they are rendered.
@@ -39,6 +41,7 @@ type page struct {
 	offered   int             // bytes of optional data
 	anchors   map[string]bool // ids given away
 	uplot     bool            // some block needs the library
+	mol       bool            // some block needs 3Dmol
 	colors    bool            // some block needs the colour maps
 }
 
@@ -140,6 +143,9 @@ func (p *page) finish(size int) (parts, int) {
 	scripts, styles := []string{script}, []string{styleSheet}
 	if p.uplot {
 		scripts, styles = []string{uplotScript, script}, []string{uplotStyle, styleSheet}
+	}
+	if p.mol {
+		scripts = append([]string{molScript}, scripts...)
 	}
 	for _, s := range scripts {
 		out.Scripts = append(out.Scripts, template.HTML("<script>"+s+"</script>"))

@@ -7,12 +7,15 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"heed/format/npy"
 	"heed/format/rr"
 	"heed/model/esm"
+	"heed/report"
 	"heed/tensor"
 )
 
@@ -23,6 +26,9 @@ type contactsRequest struct {
 	perResidue            float64
 	memory                string
 	limit                 int64
+	report, heads         string
+	structure             StructureConfig
+	command               []string
 }
 
 func contactsCommand() *cobra.Command {
@@ -46,7 +52,12 @@ map for each head; the plan is printed first. Results do not depend on --threads
 on --mem-limit.
 
 -o FILE.npz gets the whole maps (L, L) by the names of the sequences, -o FILE.rr the
-pairs of a single sequence in the format of CASP.`,
+pairs of a single sequence in the format of CASP.
+
+--report FILE.html, for one protein, gets a page: with --structure the map linked with
+the structure, which can be turned, and precisions beside floors; the attention of some
+heads over the residues, by --heads those of the largest weights in the contact head
+(top:8) or chosen ones (12.3,33.1: layer and head from 1).`,
 		Example: `  heed protein contacts esm2_8m.safetensors proteins.fasta
   heed protein contacts esm2_8m.safetensors 1a3a.fasta -o 1a3a.rr`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -57,17 +68,116 @@ pairs of a single sequence in the format of CASP.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.model, r.fasta = args[0], args[1]
+			r.command = append([]string{"protein", "contacts"}, commandLine(cmd, args)...)
 			return r.run(cmd)
 		},
 	}
 	fs := c.Flags()
 	fs.StringVarP(&r.out, "output", "o", "", "file for the maps (.npz) or for the pairs of one sequence (.rr)")
+	fs.StringVar(&r.report, "report", "", "page to write, .html, of one protein")
+	fs.StringVar(&r.heads, "heads", "top:8", "with --report: heads whose attention is shown: top:N, none, or layer.head,...")
+	fs.StringVar(&r.structure.File, "structure", "", "with --report: PDB or mmCIF file to compare with")
+	fs.StringVar(&r.structure.Chain, "chain", "", "chain of the structure (default the first that matches)")
 	fs.Float64Var(&r.perResidue, "pairs", 1, "pairs to print, times the length of the sequence")
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
 	return c
+}
+
+// chosenHeads reads --heads: the number of the heads of the largest weights, or
+// the heads themselves, layer and head from 0.
+func (r *contactsRequest) chosenHeads() (top int, chosen [][2]int, err error) {
+	bad := usagef("--heads %q: want top:N, none, or layers and heads from 1, such as 12.3,33.1", r.heads)
+	if r.heads == "none" {
+		return 0, nil, nil
+	}
+	if text, ok := strings.CutPrefix(r.heads, "top:"); ok {
+		if top, err = strconv.Atoi(text); err != nil || top < 1 || top > 64 {
+			return 0, nil, bad
+		}
+		return top, nil, nil
+	}
+	for part := range strings.SplitSeq(r.heads, ",") {
+		a, b, _ := strings.Cut(part, ".")
+		layer, err1 := strconv.Atoi(a)
+		head, err2 := strconv.Atoi(b)
+		if err1 != nil || err2 != nil || layer < 1 || head < 1 {
+			return 0, nil, bad
+		}
+		chosen = append(chosen, [2]int{layer - 1, head - 1})
+	}
+	return 0, chosen, nil
+}
+
+func (r *contactsRequest) checkHeads(file *encoderFile) error {
+	_, chosen, err := r.chosenHeads()
+	layers, heads := file.heads()
+	for _, c := range chosen {
+		if c[0] >= layers || c[1] >= heads {
+			return usagef("--heads %s: the model has %d layers of %d heads", r.heads, layers, heads)
+		}
+	}
+	if err == nil && r.report != "" && filepath.Ext(r.report) != ".html" {
+		err = usagef("--report %s: want a name that ends in .html", r.report)
+	}
+	return err
+}
+
+// shownHeads is how many heads the report shows.
+func (r *contactsRequest) shownHeads(file *encoderFile) int {
+	top, chosen, _ := r.chosenHeads()
+	layers, heads := file.heads()
+	return min(top, layers*heads) + len(chosen)
+}
+
+// writeReport writes the page of a protein. The attention of the heads is computed
+// by one more pass.
+func (r *contactsRequest) writeReport(m *encoderModel, p Protein, x *tensor.Tensor, truth *Truth, w esm.Work) error {
+	c := &contactsPage{request: r, protein: p, letters: p.letters(), truth: truth, command: r.command, scores: make([]float64, len(x.Data))}
+	for i, v := range x.Data {
+		c.scores[i] = float64(v)
+	}
+	top, chosen, err := r.chosenHeads()
+	if err != nil {
+		return err
+	}
+	weights := m.headWeights()
+	_, heads := m.file.heads()
+	order := make([]int, len(weights))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(abs(weights[b]), abs(weights[a])) })
+	for _, k := range order[:min(top, len(order))] {
+		chosen = append(chosen, [2]int{k / heads, k % heads})
+	}
+	if len(c.letters) <= report.MaxTokens && len(chosen) > 0 {
+		found := map[[2]int][]float32{}
+		m.maps(p, w, func(layer, head int, a []float32) {
+			if slices.Contains(chosen, [2]int{layer, head}) {
+				found[[2]int{layer, head}] = slices.Clone(a)
+			}
+		})
+		for _, h := range chosen {
+			c.heads = append(c.heads, shownHead{h[0], h[1], float64(weights[h[0]*heads+h[1]]), found[h]})
+		}
+	}
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	return writeFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
+}
+
+func abs(x float32) float32 { return max(x, -x) }
+
+func (e *encoderModel) headWeights() []float32 {
+	if e.alignment != nil {
+		return e.alignment.Contact.Weight.Data
+	}
+	return e.sequence.Contact.Weight.Data
 }
 
 func (r *contactsRequest) run(cmd *cobra.Command) error {
@@ -87,8 +197,14 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	if r.limit, err = parseBytes(r.memory); err != nil {
 		return err
 	}
+	if r.structure.File != "" && r.report == "" {
+		return usagef("--structure needs --report")
+	}
 	file, err := readEncoderFile(r.model)
 	if err != nil {
+		return err
+	}
+	if err := r.checkHeads(file); err != nil {
 		return err
 	}
 	if !file.hasHead() {
@@ -101,8 +217,23 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	if ext == ".rr" && len(proteins) != 1 {
 		return usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
 	}
+	if r.report != "" && len(proteins) != 1 {
+		return usagef("--report is of one protein, %s has %d", r.fasta, len(proteins))
+	}
+	var truth *Truth
+	if r.structure.File != "" {
+		if truth, err = r.structure.Load(proteins[0].letters()); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), truth.Describe())
+	}
 	plan, done, err := planMemory(cmd.ErrOrStderr(), r.limit, r.fasta, file, n, 0, func(w esm.Work, _ int) []esm.Part {
-		return append(file.plan(proteins, w, 0), esm.ContactPlan(longest(proteins), w))
+		parts := append(file.plan(proteins, w, 0), esm.ContactPlan(longest(proteins), w))
+		if k := r.shownHeads(file); r.report != "" && k > 0 {
+			l := int64(longest(proteins))
+			parts = append(parts, esm.Part{Name: "maps of the report", Bytes: 4 * int64(k+1) * l * l, How: fmt.Sprintf("%d x %d² x 4 bytes", k+1, l)})
+		}
+		return parts
 	})
 	if err != nil {
 		return err
@@ -138,6 +269,19 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 			}
 		}
 		return nil
+	}
+	if r.report != "" {
+		table := each
+		each = func(see func(Protein, *tensor.Tensor) error) error {
+			return table(func(p Protein, x *tensor.Tensor) error {
+				if see != nil {
+					if err := see(p, x); err != nil {
+						return err
+					}
+				}
+				return r.writeReport(m, p, x, truth, plan.Work)
+			})
+		}
 	}
 	switch ext {
 	case ".npz":

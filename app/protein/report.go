@@ -21,6 +21,9 @@ func (o *Outcome) page() (*report.Report, error) {
 		return nil, err
 	}
 	sections := []report.Section{{Title: "Contacts", Blocks: contacts}}
+	if linked := o.linkedBlocks(); linked != nil {
+		sections = append(sections, report.Section{Title: "Structure", Blocks: linked})
+	}
 	if o.Comparison != nil {
 		sections = append(sections, report.Section{Title: "Precision", Blocks: o.precisionBlocks()})
 	}

@@ -20,6 +20,7 @@ const (
 	sources = "../web"
 	vendor  = sources + "/vendor"
 	uplot   = "uplot-1.6.32"
+	mol     = "3dmol-2.5.5"
 	assets  = "../assets"
 )
 
@@ -50,17 +51,22 @@ func main() {
 		}
 	}
 	// The licence travels with every page that carries the library.
-	licence, err := os.ReadFile(filepath.Join(vendor, uplot, "LICENSE"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	for from, to := range map[string]string{"uPlot.iife.min.js": "uplot.js", "uPlot.min.css": "uplot.css"} {
-		b, err := os.ReadFile(filepath.Join(vendor, uplot, from))
+	for _, f := range []struct{ folder, from, to, title string }{
+		{uplot, "uPlot.iife.min.js", "uplot.js", "uPlot 1.6.32"},
+		{uplot, "uPlot.min.css", "uplot.css", "uPlot 1.6.32"},
+		{mol, "3Dmol-min.js", "3dmol.js", "3Dmol.js 2.5.5"},
+	} {
+		licence, err := os.ReadFile(filepath.Join(vendor, f.folder, "LICENSE"))
 		if err != nil {
 			log.Fatal(err)
 		}
-		b = append([]byte("/* "+head+"\n\nuPlot 1.6.32\n\n"+string(licence)+"*/\n"), b...)
-		if err := os.WriteFile(filepath.Join(assets, to), b, 0o644); err != nil {
+		b, err := os.ReadFile(filepath.Join(vendor, f.folder, f.from))
+		if err != nil {
+			log.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(licence), "*/", "* /")
+		b = append([]byte("/* "+head+"\n\n"+f.title+"\n\n"+text+"*/\n"), b...)
+		if err := os.WriteFile(filepath.Join(assets, f.to), b, 0o644); err != nil {
 			log.Fatal(err)
 		}
 	}
