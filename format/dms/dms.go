@@ -17,6 +17,8 @@ package dms
 
 import (
 	"bufio"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -25,7 +27,6 @@ import (
 	"strings"
 
 	"heed/format"
-	"heed/format/table"
 )
 
 // Letters are the amino acids that a substitution may have.
@@ -105,33 +106,82 @@ func readList(name string, r io.Reader) ([]Variant, error) {
 }
 
 func readTable(name string, r io.Reader, head string, c Columns) ([]Variant, error) {
-	t := table.Reader{Sequence: c.Mutant, Label: c.Score}
-	if t.Sequence == "" {
-		t.Sequence = "mutant"
+	comma := ','
+	for _, other := range ";\t" {
+		if strings.Count(head, string(other)) > strings.Count(head, string(comma)) {
+			comma = other
+		}
 	}
-	if t.Label == "" {
-		t.Label = "DMS_score"
-		columns := strings.FieldsFunc(strings.ToLower(head), func(r rune) bool { return r == ',' || r == ';' || r == '\t' || r == '"' || r == ' ' })
-		t.Unlabelled = !slices.Contains(columns, strings.ToLower(t.Label))
+	mutant, score := c.Mutant, c.Score
+	if mutant == "" {
+		mutant = "mutant"
+	}
+	if score == "" {
+		score = "DMS_score"
 	}
 	var out []Variant
-	for row, err := range t.Rows(name, r) {
+	mutantAt, scoreAt, width := -1, -1, 0
+	for line, err := range format.Lines(name, r) {
 		if err != nil {
 			return nil, err
 		}
-		v := Variant{Name: string(row.Sequence), Score: math.NaN(), Line: row.Line}
-		if v.Substitutions, err = Parse(v.Name); err != nil {
-			return nil, placed(name, row.Line, err)
+		if strings.TrimSpace(line.Text) == "" || width == 0 && line.Text[0] == '#' {
+			continue
 		}
-		if !t.Unlabelled {
-			v.Score, err = strconv.ParseFloat(row.Label, 64)
+		fields, err := split(line.Text, comma)
+		if err != nil {
+			return nil, format.Invalidf(name, line.Number, "%w", err)
+		}
+		if width == 0 {
+			width = len(fields)
+			find := func(column string) int {
+				return slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(f, column) })
+			}
+			mutantAt, scoreAt = find(mutant), find(score)
+			if mutantAt < 0 {
+				return nil, format.Invalidf(name, line.Number, "no column %q, and the line is no variant", mutant)
+			}
+			if scoreAt < 0 && c.Score != "" {
+				return nil, format.Invalidf(name, line.Number, "no column %q", score)
+			}
+			continue
+		}
+		if len(fields) != width {
+			return nil, format.Invalidf(name, line.Number, "%d values, %d columns have names", len(fields), width)
+		}
+		v := Variant{Name: fields[mutantAt], Score: math.NaN(), Line: line.Number}
+		if v.Substitutions, err = Parse(v.Name); err != nil {
+			return nil, placed(name, line.Number, err)
+		}
+		if scoreAt >= 0 {
+			v.Score, err = strconv.ParseFloat(fields[scoreAt], 64)
 			if err != nil || math.IsNaN(v.Score) || math.IsInf(v.Score, 0) {
-				return nil, format.Invalidf(name, row.Line, "%s %q is not a number", t.Label, row.Label)
+				return nil, format.Invalidf(name, line.Number, "%s %q is not a number", score, fields[scoreAt])
 			}
 		}
 		out = append(out, v)
 	}
+	if len(out) == 0 {
+		return nil, format.Invalidf(name, 0, "no variants")
+	}
 	return out, nil
+}
+
+// split returns the values of a row, without blanks around them.
+func split(line string, comma rune) ([]string, error) {
+	fields := strings.Split(line, string(comma))
+	if strings.Contains(line, `"`) {
+		c := csv.NewReader(strings.NewReader(line))
+		c.Comma = comma
+		var err error
+		if fields, err = c.Read(); err != nil {
+			return nil, errors.New("quotes that do not match")
+		}
+	}
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	return fields, nil
 }
 
 func placed(name string, line int, err error) error {

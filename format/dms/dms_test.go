@@ -23,6 +23,7 @@ func TestRead(t *testing.T) {
 		{"\ufeffmutant\tother\r\nA24G\tx\r\n", Columns{}, []Variant{{"A24G", one, math.NaN(), 2}}},
 		{"what,fitness\nA24G,3\n", Columns{"what", "fitness"}, []Variant{{"A24G", one, 3, 2}}},
 		{"# mine\n\nA24G\nA24G:T3S", Columns{}, []Variant{{"A24G", one, math.NaN(), 3}, {"A24G:T3S", two, math.NaN(), 4}}},
+		{"name;mutant; DMS_score\n\"a;b\";A24G; 3\n", Columns{}, []Variant{{"A24G", one, 3, 2}}},
 		{"K-3R\n", Columns{}, []Variant{{"K-3R", []Substitution{{'K', -3, 'R'}}, math.NaN(), 1}}},
 	} {
 		got, err := Read("x.csv", strings.NewReader(test.text), test.c)
@@ -39,9 +40,11 @@ func TestBadInput(t *testing.T) {
 		text, want string
 		kind       error
 	}{
-		{"", "x.csv: invalid: no rows", format.ErrInvalid},
-		{"a,b\n1,2\n", "", format.ErrInvalid},
-		{"mutant,DMS_score\n", "", format.ErrInvalid},
+		{"", "x.csv: invalid: no variants", format.ErrInvalid},
+		{"a,b\n1,2\n", `x.csv:1: invalid: no column "mutant", and the line is no variant`, format.ErrInvalid},
+		{"mutant,DMS_score\n", "x.csv: invalid: no variants", format.ErrInvalid},
+		{"mutant,DMS_score\nA24G\n", "x.csv:2: invalid: 1 values, 2 columns have names", format.ErrInvalid},
+		{"mutant,DMS_score\n\"A24G,1\n", "x.csv:2: invalid: quotes that do not match", format.ErrInvalid},
 		{"mutant,DMS_score\nA24G,high\n", `x.csv:2: invalid: DMS_score "high" is not a number`, format.ErrInvalid},
 		{"mutant,DMS_score\nA24G,NaN\n", `x.csv:2: invalid: DMS_score "NaN" is not a number`, format.ErrInvalid},
 		{"mutant,DMS_score\nA24,1\n", `x.csv:2: invalid: "A24" is not a variant such as A123G or A123G:T45S`, format.ErrInvalid},
