@@ -156,12 +156,12 @@ func (c *contactsPage) attention() report.HeatmapSet {
 		m.Tokens, m.Positions = append(m.Tokens, string(letter)), append(m.Positions, i+1)
 	}
 	for k, h := range c.heads {
-		m.Facts = append(m.Facts, fmt.Sprintf("layer %d, head %d of the model; weight in the contact head %.3g", h.layer+1, h.head+1, h.weight))
+		m.Facts = append(m.Facts, fmt.Sprintf("this is layer %d, head %d of the model; weight in the contact head %.3g", h.layer+1, h.head+1, h.weight))
 		m.Full[k] = true
 	}
 	m.Head = func(_, head int) []float32 { return c.heads[head].a }
 	return report.HeatmapSet{Name: "attention", Layers: 1, Heads: len(c.heads), Maps: []report.AttentionMap{m},
-		Caption: "Attention among residues, before the correction that the contact head makes: each row holds the shares that a residue gives to the others; what goes to the two ends is not shown."}
+		Caption: "Attention among residues, before the correction that the contact head makes: each row holds the shares that a residue gives to the others; what goes to the two ends is not shown. The grid counts the heads that were chosen; the line below it says which of the model an enlarged one is."}
 }
 
 // rankScores returns the pairs at a separation of 6 or more, the best first.

@@ -2,9 +2,9 @@ package protein
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -177,13 +177,12 @@ func writeIf(w io.Writer, rows []Correlation) error {
 func (r *variantsRequest) read() ([]dms.Variant, error) {
 	if r.variants == "" {
 		var out []dms.Variant
-		if len(r.mutants) > 0 {
-			list, err := dms.Read("--mutant", strings.NewReader(strings.Join(r.mutants, "\n")), dms.Columns{})
-			var e *format.Error
-			if errors.As(err, &e) {
-				return nil, usagef("--mutant: %v", e.Err)
+		for _, text := range r.mutants {
+			subs, err := dms.Parse(text)
+			if err != nil {
+				return nil, usagef("--mutant: %v", err)
 			}
-			out = list
+			out = append(out, dms.Variant{Name: text, Substitutions: subs, Score: math.NaN()})
 		}
 		return out, nil
 	}

@@ -32,17 +32,23 @@ func TestScripts(t *testing.T) {
 		Dir:             "testdata",
 		ContinueOnError: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code":    code,
-			"planted": planted,
-			"family":  family,
-			"corrupt": corrupt,
-			"volumes": volumes,
-			"unpack":  unpack,
+			"code":     code,
+			"planted":  planted,
+			"family":   family,
+			"corrupt":  corrupt,
+			"volumes":  volumes,
+			"unpack":   unpack,
+			"headless": headless, "msamodel": msaModel, "hostile": hostile, "cut": cut,
 			"binary": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01"), 0o666))
 			},
 		},
 		Setup: func(e *testscript.Env) error {
+			torch, err := filepath.Abs("../../format/torch/testdata/sample.pt")
+			if err != nil {
+				return err
+			}
+			e.Setenv("TORCH", torch)
 			e.Setenv("HEED_KERNEL", "")
 			esm, err := filepath.Abs("../../model/esm/testdata/tiny.safetensors")
 			if err != nil {

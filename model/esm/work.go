@@ -124,3 +124,11 @@ func Shapes(c Config, f func(name string, shape ...int)) {
 		return &autograd.Var{}
 	})
 }
+
+// ShapesMSA is [Shapes] for the MSA Transformer.
+func ShapesMSA(c MSAConfig, f func(name string, shape ...int)) {
+	buildMSA(c, func(name string, shape ...int) *autograd.Var {
+		f(name, shape...)
+		return &autograd.Var{}
+	})
+}

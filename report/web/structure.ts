@@ -135,7 +135,7 @@ class Linked implements Drawn {
       const p = this.pairs.get(i * m.positions + j);
       const verdict = p ? p[3] : this.contacts.has(i * m.positions + j) ? 1 : 0;
       line(i, j, verdict, 0.35);
-      for (const k of [i, j]) if (m.residues[k] > 0) v.mark(m.residues[k], m.labels[k]);
+      for (const k of [i, j]) if (m.residues[k] > 0) v.mark(m.residues[k], m.labels[k].split(" ")[0]);
     }
     v.render();
     this.figure.dataset.shapes = String(v.shapes());
