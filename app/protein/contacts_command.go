@@ -7,15 +7,12 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"heed/format/npy"
 	"heed/format/rr"
 	"heed/model/esm"
-	"heed/report"
 	"heed/tensor"
 )
 
@@ -84,100 +81,6 @@ heads over the residues, by --heads those of the largest weights in the contact 
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
 	return c
-}
-
-// chosenHeads reads --heads: the number of the heads of the largest weights, or
-// the heads themselves, layer and head from 0.
-func (r *contactsRequest) chosenHeads() (top int, chosen [][2]int, err error) {
-	bad := usagef("--heads %q: want top:N, none, or layers and heads from 1, such as 12.3,33.1", r.heads)
-	if r.heads == "none" {
-		return 0, nil, nil
-	}
-	if text, ok := strings.CutPrefix(r.heads, "top:"); ok {
-		if top, err = strconv.Atoi(text); err != nil || top < 1 || top > 64 {
-			return 0, nil, bad
-		}
-		return top, nil, nil
-	}
-	for part := range strings.SplitSeq(r.heads, ",") {
-		a, b, _ := strings.Cut(part, ".")
-		layer, err1 := strconv.Atoi(a)
-		head, err2 := strconv.Atoi(b)
-		if err1 != nil || err2 != nil || layer < 1 || head < 1 {
-			return 0, nil, bad
-		}
-		chosen = append(chosen, [2]int{layer - 1, head - 1})
-	}
-	return 0, chosen, nil
-}
-
-func (r *contactsRequest) checkHeads(file *encoderFile) error {
-	_, chosen, err := r.chosenHeads()
-	layers, heads := file.heads()
-	for _, c := range chosen {
-		if c[0] >= layers || c[1] >= heads {
-			return usagef("--heads %s: the model has %d layers of %d heads", r.heads, layers, heads)
-		}
-	}
-	if err == nil && r.report != "" && filepath.Ext(r.report) != ".html" {
-		err = usagef("--report %s: want a name that ends in .html", r.report)
-	}
-	return err
-}
-
-// shownHeads is how many heads the report shows.
-func (r *contactsRequest) shownHeads(file *encoderFile) int {
-	top, chosen, _ := r.chosenHeads()
-	layers, heads := file.heads()
-	return min(top, layers*heads) + len(chosen)
-}
-
-// writeReport writes the page of a protein. The attention of the heads is computed
-// by one more pass.
-func (r *contactsRequest) writeReport(m *encoderModel, p Protein, x *tensor.Tensor, truth *Truth, w esm.Work) error {
-	c := &contactsPage{request: r, protein: p, letters: p.letters(), truth: truth, command: r.command, scores: make([]float64, len(x.Data))}
-	for i, v := range x.Data {
-		c.scores[i] = float64(v)
-	}
-	top, chosen, err := r.chosenHeads()
-	if err != nil {
-		return err
-	}
-	weights := m.headWeights()
-	_, heads := m.file.heads()
-	order := make([]int, len(weights))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(abs(weights[b]), abs(weights[a])) })
-	for _, k := range order[:min(top, len(order))] {
-		chosen = append(chosen, [2]int{k / heads, k % heads})
-	}
-	if len(c.letters) <= report.MaxTokens && len(chosen) > 0 {
-		found := map[[2]int][]float32{}
-		m.maps(p, w, func(layer, head int, a []float32) {
-			if slices.Contains(chosen, [2]int{layer, head}) {
-				found[[2]int{layer, head}] = slices.Clone(a)
-			}
-		})
-		for _, h := range chosen {
-			c.heads = append(c.heads, shownHead{h[0], h[1], float64(weights[h[0]*heads+h[1]]), found[h]})
-		}
-	}
-	page, err := c.page()
-	if err != nil {
-		return err
-	}
-	return writeFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
-}
-
-func abs(x float32) float32 { return max(x, -x) }
-
-func (e *encoderModel) headWeights() []float32 {
-	if e.alignment != nil {
-		return e.alignment.Contact.Weight.Data
-	}
-	return e.sequence.Contact.Weight.Data
 }
 
 func (r *contactsRequest) run(cmd *cobra.Command) error {

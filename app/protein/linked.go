@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 
 	"heed/format/pdb"
 	"heed/metric"
-	"heed/plot"
 	"heed/report"
 )
 
@@ -81,105 +79,4 @@ func (o *Outcome) linkedBlocks() []report.Block {
 		return nil
 	}
 	return []report.Block{s}
-}
-
-// contactsPage is the report of heed protein contacts for one protein.
-type contactsPage struct {
-	request *contactsRequest
-	protein Protein
-	letters []byte
-	scores  []float64 // (L, L)
-	truth   *Truth    // nil without a structure
-	heads   []shownHead
-	command []string
-}
-
-// A shownHead is the attention of one head among residues.
-type shownHead struct {
-	layer, head int
-	weight      float64 // of the contact head
-	a           []float32
-}
-
-func (c *contactsPage) page() (*report.Report, error) {
-	l := len(c.letters)
-	var pairs []rankedPair
-	above := plot.PairSet{Name: "predicted", Color: plot.Palette(0)}
-	ranked := rankScores(c.scores, l)
-	for _, p := range ranked[:min(len(ranked), int(c.request.perResidue*float64(l)))] {
-		pairs = append(pairs, p)
-		above.Pairs = append(above.Pairs, plot.Pair{I: p.I, J: p.J})
-	}
-	var blocks []report.Block
-	lead := fmt.Sprintf("Contacts of %s, %d residues, predicted by the attention of a published encoder.", c.protein.ID, l)
-	shown := false
-	var sections []report.Section
-	if c.truth != nil {
-		rows, err := EvaluateMaps([]Evaluated{{Name: c.protein.ID, Length: l, Scores: c.scores, Truth: c.truth}}, 1)
-		if err != nil {
-			return nil, err
-		}
-		lead += " The structure was used for comparison alone."
-		if s, ok := c.truth.linked("structure", "Contact map linked with the structure", fmt.Sprintf("The first %d pairs above the diagonal, contacts of the structure (%s) below. A pair that is pressed is drawn between the C-alpha atoms of its residues.", len(pairs), c.truth.Definition), c.letters, pairs); ok {
-			blocks, shown = append(blocks, s), true
-		}
-		table := report.Table{Caption: "Precision of the first pairs", Columns: []report.Column{{Name: "range"}, {Name: "method"}, {Name: "P@L", Numeric: true}, {Name: "P@L/2", Numeric: true}, {Name: "P@L/5", Numeric: true}, {Name: "random order", Numeric: true}},
-			Notes: []string{"Contact: " + c.truth.Definition + ". Intervals of 95 % resample positions; nearness in the sequence is the floor."}}
-		for _, r := range rows {
-			cells := []string{r.Range.Name, r.Method}
-			for _, iv := range r.At {
-				cells = append(cells, fmt.Sprintf("%s (%s to %s)", decimal(iv.Estimate), decimal(iv.Low), decimal(iv.High)))
-			}
-			table.Rows = append(table.Rows, report.TableRow{Cells: append(cells, decimal(r.Background)), Highlight: r.Method == "predicted" && r.Range.Name == "long"})
-		}
-		sections = append(sections, report.Section{Title: "Precision", Blocks: []report.Block{table}})
-	}
-	if !shown && l >= 2 {
-		fig, err := plot.ContactMap{Title: fmt.Sprintf("the first %d pairs", len(pairs)), Positions: l, Above: []plot.PairSet{above}}.Figure()
-		if err != nil {
-			return nil, err
-		}
-		blocks = append(blocks, report.Figure{Name: "contacts", Alt: "Contact map", Caption: "The first pairs at a separation of 6 or more.", SVG: fig.SVG()})
-	}
-	sections = append([]report.Section{{Title: "Contacts", Blocks: blocks}}, sections...)
-	if len(c.heads) > 0 {
-		sections = append(sections, report.Section{Title: "Heads", Blocks: []report.Block{c.attention()}})
-	}
-	sections = append(sections, report.Section{Title: "Provenance", Blocks: []report.Block{report.Provenance{{Key: "command", Value: "heed " + strings.Join(c.command, " ")}, {Key: "model", Value: c.request.model}, {Key: "input", Value: c.request.fasta}}}})
-	return &report.Report{Title: "Contacts of " + c.protein.ID, Lead: lead, Sections: sections}, nil
-}
-
-// attention shows the maps of the heads, those of the largest weight first.
-func (c *contactsPage) attention() report.HeatmapSet {
-	m := report.AttentionMap{Name: c.protein.ID, Full: make([]bool, len(c.heads))}
-	for i, letter := range c.letters {
-		m.Tokens, m.Positions = append(m.Tokens, string(letter)), append(m.Positions, i+1)
-	}
-	for k, h := range c.heads {
-		m.Facts = append(m.Facts, fmt.Sprintf("this is layer %d, head %d of the model; weight in the contact head %.3g", h.layer+1, h.head+1, h.weight))
-		m.Full[k] = true
-	}
-	m.Head = func(_, head int) []float32 { return c.heads[head].a }
-	return report.HeatmapSet{Name: "attention", Layers: 1, Heads: len(c.heads), Maps: []report.AttentionMap{m},
-		Caption: "Attention among residues, before the correction that the contact head makes: each row holds the shares that a residue gives to the others; what goes to the two ends is not shown. The grid counts the heads that were chosen; the line below it says which of the model an enlarged one is."}
-}
-
-// rankScores returns the pairs at a separation of 6 or more, the best first.
-func rankScores(x []float64, l int) []rankedPair {
-	var out []rankedPair
-	for i := range l {
-		for j := i + nearest; j < l; j++ {
-			out = append(out, rankedPair{i, j, x[i*l+j]})
-		}
-	}
-	slices.SortStableFunc(out, func(a, b rankedPair) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
-	return out
 }
