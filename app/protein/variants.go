@@ -56,8 +56,12 @@ func (e *encoderModel) siteScores(ctx context.Context, p Protein, positions []in
 		for k, i := range at {
 			row := logs[k*esm.Tokens : (k+1)*esm.Tokens]
 			x := make([]float64, len(dms.Letters))
+			wild := p.IDs[i+1]
 			for a := range x {
-				x[a] = row[tokenOf(dms.Letters[a])] - row[p.IDs[i+1]]
+				x[a] = row[tokenOf(dms.Letters[a])] - row[wild]
+				if name := esm.Name(wild); !strings.Contains(dms.Letters, name) {
+					x[a] = math.NaN() // nothing to compare with
+				}
 			}
 			out[i] = x
 		}
@@ -147,7 +151,7 @@ func (s *pottsScorer) Score(changes []Change) float64 {
 	var to []uint8
 	for _, c := range changes {
 		k, ok := s.column[c.Position]
-		if !ok {
+		if !ok || s.states[k] == alignment.Gap {
 			return math.NaN()
 		}
 		at, to = append(at, k), append(to, alignment.State(c.To))

@@ -76,6 +76,22 @@ func TestSiteScores(t *testing.T) {
 	}
 }
 
+// A residue that is not known has nothing to compare with.
+func TestUnknownResidue(t *testing.T) {
+	_, m := tinyModel(t)
+	ids, _, err := esm.Encode("MXT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.siteScores(context.Background(), Protein{IDs: ids}, []int{0, 1}, true, &memoryPlan{Tokens: 9}, nil)
+	if err != nil || !math.IsNaN(s[1][4]) || math.IsNaN(s[0][4]) {
+		t.Errorf("%v, %v", s, err)
+	}
+	if rows, err := changes("x", []dms.Variant{{Name: "X2A", Line: 3, Substitutions: []dms.Substitution{{From: 'A', Position: 2, To: 'C'}}}}, "p", []byte("MXT"), 1); err == nil {
+		t.Errorf("%v", rows)
+	}
+}
+
 // Measurements made of the model's own scores correlate with it, above floors.
 func TestVariantCorrelation(t *testing.T) {
 	seq := []byte("MKTVRQERLK")

@@ -163,6 +163,27 @@ func TestLogProbabilities(t *testing.T) {
 	}
 }
 
+func TestLogProbabilitiesOfAlignment(t *testing.T) {
+	m, rows := tinyMSA(t)
+	rows[0][7] = Mask
+	c, d := len(rows[0]), m.Config.Dim
+	var logits []float32
+	m.Each(rows, 1, false, nil, func(layer int, x []float32) {
+		if layer == len(m.Layers) {
+			logits = m.Logits(&autograd.Tape{NoGrad: true}, autograd.Input(slices.Clone(x), len(rows)*c, d)).Data
+		}
+	})
+	got := m.LogProbabilities(rows, []int{7, 20}, Work{Rows: 90})
+	for i, column := range []int{7, 20} {
+		want := logits[column*Tokens:]
+		for k := range Tokens {
+			if d := got[i*Tokens+k] - got[i*Tokens] - float64(want[k]) + float64(want[0]); math.Abs(d) > 2e-5 {
+				t.Errorf("column %d, token %d differs by %v", column, k, d)
+			}
+		}
+	}
+}
+
 // A plan is no less than what a pass takes, and not much more.
 func TestPlanHolds(t *testing.T) {
 	took := func(f func()) int64 {
