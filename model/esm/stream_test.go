@@ -207,8 +207,8 @@ func TestPlanHolds(t *testing.T) {
 	}
 	m := random(Config{Layers: 2, Dim: 96, Heads: 4, FFN: 384, TokenDropout: true, Contacts: true})
 	for _, w := range []Work{{}, {Rows: 64, Cores: 2}, {Rows: 4096}} {
-		ids := protein(700)
-		check("contacts", append(m.Config.Plan(len(ids), w), ContactPlan(700, w)), took(func() {
+		ids := protein(400)
+		check("contacts", append(m.Config.Plan(len(ids), w), ContactPlan(400, w)), took(func() {
 			if _, err := m.Contacts(ids, w); err != nil {
 				t.Error(err)
 			}
