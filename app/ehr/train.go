@@ -11,6 +11,7 @@ import (
 	"heed/internal/par"
 	"heed/metric"
 	"heed/model/timeline"
+	"heed/nn"
 	"heed/train"
 )
 
@@ -111,8 +112,7 @@ func Fit(ctx context.Context, cfg Config, cases []Case, trainIdx, tuneIdx []int,
 		return nil, err
 	}
 	f := &Fitted{Config: cfg, Vocabulary: vocabulary, Temperature: 1}
-	p := &part{cases: cases, train: trainIdx, tune: tuneIdx}
-	p.trainSeqs, p.tuneSeqs = f.sequences(cases, trainIdx), f.sequences(cases, tuneIdx)
+	p := f.part(cases, trainIdx, tuneIdx)
 	for k := range cfg.Ensemble {
 		see := func(x Progress) { x.Member = k + 1; progress(x) }
 		seed := cfg.Train.Seed + uint64(k)*memberStride
@@ -133,6 +133,13 @@ type part struct {
 	cases               []Case
 	train, tune         []int
 	trainSeqs, tuneSeqs []timeline.Sequence
+}
+
+func (f *Fitted) part(cases []Case, trainIdx, tuneIdx []int) *part {
+	return &part{
+		cases: cases, train: trainIdx, tune: tuneIdx,
+		trainSeqs: f.sequences(cases, trainIdx), tuneSeqs: f.sequences(cases, tuneIdx),
+	}
 }
 
 // sequences returns the sequences of some cases.
@@ -178,6 +185,13 @@ func (f *Fitted) classify(ctx context.Context, m *timeline.Model, seed uint64, p
 	if err != nil {
 		return err
 	}
+	return f.follow(ctx, run, m, p, func() []float64 { return logits(m, p.tuneSeqs, f.cores()) }, see)
+}
+
+// follow runs a training run to its end and leaves the weights of the best epoch
+// in the model: those of the running mean, judged on the tuning part, whose logits
+// tuneLogits computes.
+func (f *Fitted) follow(ctx context.Context, run *train.Run, m nn.Module, p *part, tuneLogits func() []float64, see func(Progress)) error {
 	average := train.Average{Decay: f.Config.Average}
 	best := train.Best{Patience: f.Config.Patience}
 	loss, steps := 0.0, 0
@@ -191,14 +205,14 @@ func (f *Fitted) classify(ctx context.Context, m *timeline.Model, seed uint64, p
 			continue
 		}
 		average.Swap(m)
-		b, err := metric.NewBinary(logits(m, p.tuneSeqs, f.cores()), positives(p.cases, p.tune))
+		b, err := metric.NewBinary(tuneLogits(), positives(p.cases, p.tune))
 		if err != nil {
 			return fmt.Errorf("train: step %d: %w on the tuning part", s.N, train.ErrDiverged)
 		}
 		auroc, auprc := b.AUROC(), b.AUPRC()
 		improved, stop := best.See(m, s.N, auroc+auprc)
 		average.Swap(m)
-		see(Progress{Stage: "train", Epoch: s.Epoch, Epochs: tc.Epochs, Loss: loss / float64(steps), AUROC: auroc, AUPRC: auprc, Best: improved})
+		see(Progress{Stage: "train", Epoch: s.Epoch, Epochs: run.Config().Epochs, Loss: loss / float64(steps), AUROC: auroc, AUPRC: auprc, Best: improved})
 		loss, steps = 0, 0
 		if stop {
 			break

@@ -1,8 +1,12 @@
 package ehr
 
 import (
+	"context"
 	"math"
+	"math/rand/v2"
+	"slices"
 
+	"heed/internal/par"
 	"heed/metric"
 	"heed/model/baseline"
 )
@@ -10,7 +14,7 @@ import (
 // A floor is a simple model that every score is compared with.
 type floor struct {
 	name     string
-	features func(codes []string, c *Case) []float64
+	features func(codes []string, c *Case) []float32
 }
 
 // floors, from the least to the most that they know.
@@ -18,31 +22,33 @@ func floors() []floor {
 	return []floor{
 		{"record length", recordLength},
 		{"bag of codes", bagOfCodes},
-		{"logistic on windows", windowFeatures},
+		{windowsFloor, windowFeatures},
 	}
 }
 
+const windowsFloor = "logistic on windows"
+
 // recordLength knows how much was written down, and nothing of what.
-func recordLength(_ []string, c *Case) []float64 {
+func recordLength(_ []string, c *Case) []float32 {
 	distinct := map[string]bool{}
 	first := 0.0
 	for _, h := range c.Happenings {
 		distinct[h.Code] = true
 		first = max(first, h.Days)
 	}
-	return []float64{math.Log1p(float64(len(c.Happenings))), math.Log1p(float64(len(distinct))), math.Log1p(first)}
+	return []float32{float32(math.Log1p(float64(len(c.Happenings)))), float32(math.Log1p(float64(len(distinct)))), float32(math.Log1p(first))}
 }
 
 // bagOfCodes knows how often each code happened, not when and not with what
 // value.
-func bagOfCodes(codes []string, c *Case) []float64 {
+func bagOfCodes(codes []string, c *Case) []float32 {
 	count := map[string]float64{}
 	for _, h := range c.Happenings {
 		count[h.Code]++
 	}
-	x := make([]float64, len(codes))
+	x := make([]float32, len(codes))
 	for i, code := range codes {
-		x[i] = math.Log1p(count[code])
+		x[i] = float32(math.Log1p(count[code]))
 	}
 	return x
 }
@@ -57,15 +63,15 @@ const perWindow = 9
 
 // windowFeatures knows statistics of each code over the whole history and over
 // the last day.
-func windowFeatures(codes []string, c *Case) []float64 {
+func windowFeatures(codes []string, c *Case) []float32 {
 	at := make(map[string]int, len(codes))
 	for i, code := range codes {
 		at[code] = i
 	}
-	x := make([]float64, len(featureWindows)*len(codes)*perWindow)
+	x := make([]float32, len(featureWindows)*len(codes)*perWindow)
 	for i := range x {
 		if i%perWindow > 1 {
-			x[i] = math.NaN()
+			x[i] = float32(math.NaN())
 		}
 	}
 	for w, hours := range featureWindows {
@@ -76,11 +82,11 @@ func windowFeatures(codes []string, c *Case) []float64 {
 			}
 			f := x[(w*len(codes)+i)*perWindow:][:perWindow]
 			v := s.statistics()
-			f[0] = float64(v[6])
+			f[0] = v[6]
 			if s.values > 0 {
 				f[1] = 1
 				for k, from := range []int{0, 1, 2, 3, 4, 5, 7} {
-					f[2+k] = float64(v[from])
+					f[2+k] = v[from]
 				}
 			}
 		}
@@ -121,31 +127,92 @@ type scored struct {
 	threshold float64
 }
 
-// runFloors fits every floor on trainIdx, chooses its penalty, temperature and
-// threshold on tuneIdx, and applies it to testIdx.
-func runFloors(cases []Case, trainIdx, tuneIdx, testIdx []int, minCount int) ([]scored, error) {
-	codes := knownCodes(cases, trainIdx, minCount)
+// runFloors fits every floor on the training part, chooses its strength,
+// temperature and threshold on the tuning part, and applies it to testIdx.
+func (f *Fitted) runFloors(ctx context.Context, p *part, testIdx []int) ([]scored, error) {
+	codes := knownCodes(p.cases, p.train, f.Config.MinCount)
+	positive, tunePositive := positives(p.cases, p.train), positives(p.cases, p.tune)
 	var out []scored
-	for _, f := range floors() {
-		rows := func(idx []int) [][]float64 {
-			x := make([][]float64, len(idx))
-			for i, j := range idx {
-				x[i] = f.features(codes, &cases[j])
-			}
+	add := func(name string, tune, test []float64) error {
+		s, err := calibrate(name, tune, tunePositive, test)
+		out = append(out, s)
+		return err
+	}
+	for _, fl := range floors() {
+		rows := func(idx []int) [][]float32 {
+			x := make([][]float32, len(idx))
+			par.Do(len(idx), f.cores(), func(_, i int) { x[i] = fl.features(codes, &p.cases[idx[i]]) })
 			return x
 		}
-		tune, positive := rows(tuneIdx), positives(cases, tuneIdx)
-		m, err := baseline.FitRows(rows(trainIdx), positives(cases, trainIdx), tune, positive)
+		x, tune, test := rows(p.train), rows(p.tune), rows(testIdx)
+		clip(x, tune, test)
+		m, err := baseline.FitTableLogisticTuned(x, positive, tune, tunePositive)
 		if err != nil {
 			return nil, err
 		}
-		s, err := calibrate(f.name, m.Logits(tune), positive, m.Logits(rows(testIdx)))
+		if err := add(fl.name, logOdds(m.Predict(tune)), logOdds(m.Predict(test))); err != nil {
+			return nil, err
+		}
+		if fl.name != windowsFloor {
+			continue
+		}
+		b, err := baseline.FitBoost(x, positive, baseline.BoostConfig{Rounds: 600, Valid: tune, ValidY: tunePositive}, rand.New(rand.NewPCG(f.Config.Train.Seed, streamBoost)))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, s)
+		if err := add("boosted trees on windows", logOdds(b.Predict(tune)), logOdds(b.Predict(test))); err != nil {
+			return nil, err
+		}
+	}
+	for _, kind := range []string{"LSTM", "GRU-D"} {
+		tune, test, err := f.recurrent(ctx, kind, codes, p, testIdx)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(kind, tune, test); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// streamBoost keeps apart what the trees draw.
+const streamBoost = 0x7472656573 // "trees"
+
+// clip limits every feature of all parts to what lies between the first and the
+// last half percent of the training rows: a typing error must not outweigh the rest.
+func clip(train [][]float32, others ...[][]float32) {
+	var values []float32
+	for j := range train[0] {
+		values = values[:0]
+		for _, row := range train {
+			if v := row[j]; v == v {
+				values = append(values, v)
+			}
+		}
+		if len(values) == 0 {
+			continue
+		}
+		slices.Sort(values)
+		low, high := values[len(values)/200], values[len(values)-1-len(values)/200]
+		for _, rows := range append(others, train) {
+			for _, row := range rows {
+				if v := row[j]; v == v {
+					row[j] = max(low, min(high, v))
+				}
+			}
+		}
+	}
+}
+
+// logOdds turns probabilities into logits.
+func logOdds(p []float64) []float64 {
+	z := make([]float64, len(p))
+	for i, x := range p {
+		x = min(max(x, 1e-9), 1-1e-9)
+		z[i] = math.Log(x / (1 - x))
+	}
+	return z
 }
 
 // calibrate turns logits into probabilities by the temperature of the tuning part,

@@ -70,7 +70,7 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 		if !j.Floors {
 			continue
 		}
-		floors, err := runFloors(cases, p.Train, p.Valid, p.Test, j.Fit.MinCount)
+		floors, err := f.runFloors(ctx, f.part(cases, p.Train, p.Valid), p.Test)
 		if err != nil {
 			return nil, foldError(err, k, len(o.Parts))
 		}

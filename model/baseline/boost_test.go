@@ -234,3 +234,34 @@ func TestTableLogistic(t *testing.T) {
 		t.Errorf("bias %.3f, want about 0.5", l.Bias)
 	}
 }
+
+// The penalty that is chosen on rows of their own gives the weights of the model
+// that the labels were drawn from.
+func TestTableLogisticTuned(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int) (x [][]float32, y []bool) {
+		for range n {
+			a, b := r.NormFloat64(), r.NormFloat64()
+			y = append(y, r.Float64() < sigmoid(1.2*a-0.8*b-0.5))
+			x = append(x, []float32{float32(10 + 3*a), float32(b), 7})
+		}
+		return x, y
+	}
+	x, y := draw(20000)
+	tune, tuneY := draw(5000)
+	l, err := FitTableLogisticTuned(x, y, tune, tuneY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, want := range []float64{1.2, -0.8, 0} {
+		if math.Abs(l.Weight[f]-want) > 0.06 {
+			t.Errorf("weight %d is %v, want %v", f, l.Weight[f], want)
+		}
+	}
+	if math.Abs(l.Bias+0.5) > 0.06 {
+		t.Errorf("bias %v, want -0.5", l.Bias)
+	}
+	if _, err := FitTableLogisticTuned(x, y, [][]float32{{1}, {2}}, []bool{true, false}); err == nil {
+		t.Error("tuning rows of another width were accepted")
+	}
+}

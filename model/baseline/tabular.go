@@ -50,7 +50,59 @@ func FitTableLogistic(x [][]float32, y []bool, rng *rand.Rand) (*TableLogistic, 
 	if err != nil {
 		return nil, err
 	}
-	l := &TableLogistic{Mean: make([]float64, width), Scale: make([]float64, width)}
+	l := newTableLogistic(x, width)
+	fit, err := fitLinear(l.dense(x), classes(y), 2, rng)
+	if err != nil {
+		return nil, err
+	}
+	l.Lambda = fit.lambda
+	for f := range width {
+		l.Weight[f] = fit.w[1][f] - fit.w[0][f]
+	}
+	l.Bias = fit.w[1][width] - fit.w[0][width]
+	return l, nil
+}
+
+// FitTableLogisticTuned is FitTableLogistic with the penalty that has the smallest
+// cross-entropy on rows that are kept for that: one fit for each penalty in place of
+// one for each fold.
+func FitTableLogisticTuned(x [][]float32, y []bool, tune [][]float32, tuneY []bool) (*TableLogistic, error) {
+	width, _, err := checkTable(x, y)
+	if err != nil {
+		return nil, err
+	}
+	w, _, err := checkTable(tune, tuneY)
+	if err != nil {
+		return nil, err
+	}
+	if w != width {
+		return nil, fmt.Errorf("baseline: tuning rows of %d features, want %d", w, width)
+	}
+	l := newTableLogistic(x, width)
+	fit := newObjective(l.dense(x), classes(y), upTo(len(x)), 2)
+	held := newObjective(l.dense(tune), classes(tuneY), upTo(len(tune)), 2)
+	v := make([]float64, len(fit.grad))
+	least := math.Inf(1)
+	for _, lambda := range lambdas() {
+		if err := fit.minimise(v, lambda); err != nil {
+			return nil, err
+		}
+		if loss := held.at(v); loss < least {
+			least, l.Lambda = loss, lambda
+			for f := range width { // the other class has the negative weights
+				l.Weight[f] = 2 * v[f]
+			}
+			l.Bias = 2 * v[width]
+		} else {
+			break // weaker ones would fit noise, and take longest
+		}
+	}
+	return l, nil
+}
+
+// newTableLogistic returns a regression that knows how to standardise.
+func newTableLogistic(x [][]float32, width int) *TableLogistic {
+	l := &TableLogistic{Mean: make([]float64, width), Scale: make([]float64, width), Weight: make([]float64, width)}
 	for f := range width {
 		var n, sum, squares float64
 		for _, row := range x {
@@ -72,25 +124,34 @@ func FitTableLogistic(x [][]float32, y []bool, rng *rand.Rand) (*TableLogistic, 
 			l.Scale[f] = 1 / d
 		}
 	}
+	return l
+}
+
+func (l *TableLogistic) dense(x [][]float32) dense {
 	d := make(dense, len(x))
-	labels := make([]int, len(y))
 	for i, row := range x {
-		d[i] = make([]float64, width)
+		d[i] = make([]float64, len(row))
 		l.standardise(d[i], row)
-		if y[i] {
-			labels[i] = 1
+	}
+	return d
+}
+
+func classes(positive []bool) []int {
+	y := make([]int, len(positive))
+	for i, p := range positive {
+		if p {
+			y[i] = 1
 		}
 	}
-	fit, err := fitLinear(d, labels, 2, rng)
-	if err != nil {
-		return nil, err
+	return y
+}
+
+func upTo(n int) []int {
+	idx := make([]int, n)
+	for i := range idx {
+		idx[i] = i
 	}
-	l.Weight = make([]float64, width)
-	for f := range width {
-		l.Weight[f] = fit.w[1][f] - fit.w[0][f]
-	}
-	l.Bias, l.Lambda = fit.w[1][width]-fit.w[0][width], fit.lambda
-	return l, nil
+	return idx
 }
 
 func (l *TableLogistic) standardise(dst []float64, row []float32) {
