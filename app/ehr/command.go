@@ -1,15 +1,22 @@
+// Package ehr is "heed ehr": timelines of patients. From cases, which are a patient, a
+// time, what was known until then and what came of it (train_source.go), models learn
+// (train*.go, tokens.go), predict (predict.go), are measured beside floors
+// (evaluate*.go) and explained (explain*.go). Made-up timelines (generate*.go) have an
+// outcome that is known to depend on two events far apart. Whatever is written says
+// that it is for research only.
 package ehr
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// Command returns "heed ehr" with its verbs. The version is written into what
-// they make.
+// Command returns "heed ehr" with its verbs. The version is written into what they
+// make.
 func Command(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ehr",
-		Short: "Outcomes from timelines of patients (" + Notice + ")",
+		Short: "Timelines of patients: train and explain models of outcomes (" + Notice + ")",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
@@ -20,4 +27,12 @@ func Command(version string) *cobra.Command {
 	}
 	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(), generateCommand())
 	return c
+}
+
+// commandLine returns the flags that were given, in a fixed order, and the
+// arguments.
+func commandLine(cmd *cobra.Command, args []string) []string {
+	var out []string
+	cmd.Flags().Visit(func(f *pflag.Flag) { out = append(out, "--"+f.Name+"="+f.Value.String()) })
+	return append(out, args...)
 }

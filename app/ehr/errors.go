@@ -1,7 +1,6 @@
 package ehr
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,16 +38,6 @@ func (e *HintedError) Hint() string { return e.Text }
 
 func hint(err error, text string) error { return &HintedError{err, text} }
 
-// systemError says what the system refused, and where, without the name of the
-// system call.
-func systemError(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
-}
-
 // writeFile is format.WriteFile whose errors of the system are no bad input.
 func writeFile(path string, write func(io.Writer) error) error {
 	err := format.WriteFile(path, write)
@@ -59,16 +48,8 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
-func writeJSON(path string, v any) error {
-	return writeFile(path, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	})
-}
-
-// makeFolder makes an output folder that only its owner can read and that is
-// new, empty or given up by force.
+// makeFolder makes an output folder that is new, empty or given up by force. Only the
+// user may look into it: it holds data of patients.
 func makeFolder(path string, force bool) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -77,8 +58,14 @@ func makeFolder(path string, force bool) error {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		err = os.MkdirAll(path, 0o700)
 	}
-	if err != nil {
-		return systemError(path, err)
+	return systemError(path, err)
+}
+
+// systemError is an error of package os without the name of the system call.
+func systemError(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", path, p.Err)
 	}
-	return nil
+	return err
 }

@@ -53,7 +53,7 @@ func (s Score) MarshalJSON() ([]byte, error) {
 		Estimate *float64 `json:"estimate"`
 		Low      *float64 `json:"low"`
 		High     *float64 `json:"high"`
-	}{s.Name, number(s.Estimate), number(s.Low), number(s.High)})
+	}{s.Name, defined(s.Estimate), defined(s.Low), defined(s.High)})
 }
 
 // streamBootstrap keeps what resampling draws apart.

@@ -12,7 +12,7 @@ import (
 
 func evaluateCommand() *cobra.Command {
 	var lists []string
-	var part, out string
+	var labels, part, out string
 	var asJSON bool
 	var threads int
 	var seed uint64
@@ -28,7 +28,7 @@ was trained on them is for you to know. ` + Notice + ".",
 		Example: `  heed ehr evaluate run/model.safetensors other-hospital --part all --json`,
 		Args:    two("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, cases, idx, err := loadBoth(args[0], args[1], lists, part, threads)
+			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ was trained on them is for you to know. ` + Notice + ".",
 				return err
 			}
 			if out != "" {
-				if err := writeJSON(out, evaluation{Notice, true, r}); err != nil {
+				if err := writeJSONFile(out, evaluation{Notice, true, r}); err != nil {
 					return err
 				}
 			}
@@ -54,7 +54,7 @@ was trained on them is for you to know. ` + Notice + ".",
 			return r.writeSubgroups(cmd.OutOrStdout())
 		},
 	}
-	sourceFlags(c, &lists, &part, &threads)
+	sourceFlags(c, &labels, &lists, &part, &threads)
 	c.Flags().StringVarP(&out, "output", "o", "", "file for the results as JSON")
 	c.Flags().BoolVar(&asJSON, "json", false, "print results as JSON")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the resampling")
@@ -67,14 +67,15 @@ type evaluation struct {
 	Result      *Result `json:"result"`
 }
 
-func sourceFlags(c *cobra.Command, lists *[]string, part *string, threads *int) {
+func sourceFlags(c *cobra.Command, labels *string, lists *[]string, part *string, threads *int) {
+	c.Flags().StringVar(labels, "labels", "", "parquet file of labels for a store in the layout of MEDS")
 	c.Flags().StringSliceVar(lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
 	c.Flags().StringVar(part, "part", "all", "train, tuning, held_out or all")
 	c.Flags().IntVar(threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 }
 
 // loadBoth reads a model and the cases of one part of a source.
-func loadBoth(model, folder string, lists []string, part string, threads int) (*Fitted, []Case, []int, error) {
+func loadBoth(model, folder, labels string, lists []string, part string, threads int) (*Fitted, []Case, []int, error) {
 	switch part {
 	case "train", "tuning", "held_out", "all":
 	default:
@@ -88,7 +89,7 @@ func loadBoth(model, folder string, lists []string, part string, threads int) (*
 		return nil, nil, nil, err
 	}
 	f.Config.Train.Cores = threads
-	source, err := openSource(folder, lists)
+	source, err := openSource(folder, labels, lists)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -122,7 +123,7 @@ func (r *Result) writeSubgroups(w io.Writer) error {
 
 func predictCommand() *cobra.Command {
 	var lists []string
-	var part, out string
+	var labels, part, out string
 	var threads int
 	c := &cobra.Command{
 		Use:   "predict MODEL SOURCE",
@@ -133,7 +134,7 @@ a source, and whether it is an alert at the threshold that was chosen in trainin
 		Example: `  heed ehr predict run/model.safetensors timelines -o predictions.tsv`,
 		Args:    two("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, cases, idx, err := loadBoth(args[0], args[1], lists, part, threads)
+			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
 				return err
 			}
@@ -152,7 +153,7 @@ a source, and whether it is an alert at the threshold that was chosen in trainin
 			return writeFile(out, write)
 		},
 	}
-	sourceFlags(c, &lists, &part, &threads)
+	sourceFlags(c, &labels, &lists, &part, &threads)
 	c.Flags().StringVarP(&out, "output", "o", "", "file for the table")
 	return c
 }

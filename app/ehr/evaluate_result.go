@@ -92,7 +92,7 @@ func (p *Predictions) Result(seed uint64) (*Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.Folds = append(r.Folds, FoldScore{k, fb.N(), number(fb.AUROC()), number(fb.AUPRC()), number(fb.ECE())})
+			r.Folds = append(r.Folds, FoldScore{k, fb.N(), defined(fb.AUROC()), defined(fb.AUPRC()), defined(fb.ECE())})
 		}
 	}
 	r.Subgroups, err = p.subgroups(seed)
@@ -145,7 +145,7 @@ func (p *Predictions) subgroups(seed uint64) ([]Subgroup, error) {
 			s.Predicted += q.P[i] / float64(len(q.P))
 		}
 		c := q.confusion(all)
-		s.N, s.Positives, s.AUROC, s.Slope = b.N(), b.Positives(), &scores[0], number(b.Recalibrate().Slope)
+		s.N, s.Positives, s.AUROC, s.Slope = b.N(), b.Positives(), &scores[0], defined(b.Recalibrate().Slope)
 		s.Observed, s.FPR, s.FNR = b.Prevalence(), 1-c.Sp(), 1-c.Sn()
 		out = append(out, s)
 	}
@@ -163,7 +163,7 @@ func (p *Predictions) count(positive bool) int {
 	return len(seen)
 }
 
-func number(x float64) *float64 {
+func defined(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
 	}

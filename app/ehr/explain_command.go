@@ -10,7 +10,7 @@ import (
 
 func explainCommand() *cobra.Command {
 	var lists []string
-	var part, out string
+	var labels, part, out string
 	var threads, top int
 	var patient int64
 	var seed uint64
@@ -30,7 +30,7 @@ many random ones. ` + limits + " " + Notice + ".",
 			if !cmd.Flags().Changed("patient") {
 				return usagef("%s needs --patient", cmd.CommandPath())
 			}
-			f, cases, idx, err := loadBoth(args[0], args[1], lists, part, threads)
+			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ many random ones. ` + limits + " " + Notice + ".",
 			return err
 		},
 	}
-	sourceFlags(c, &lists, &part, &threads)
+	sourceFlags(c, &labels, &lists, &part, &threads)
 	c.Flags().Int64Var(&patient, "patient", 0, "subject_id of the patient")
 	c.Flags().IntVar(&top, "top", 10, "tokens to show")
 	c.Flags().StringVarP(&out, "output", "o", "", "file for the explanation")

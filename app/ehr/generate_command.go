@@ -80,7 +80,7 @@ func (g *Generation) split(id int64) string {
 }
 
 func (g *Generation) write(folder string) error {
-	if err := writeJSON(filepath.Join(folder, "generation.json"), g); err != nil {
+	if err := writeJSONFile(filepath.Join(folder, "generation.json"), g); err != nil {
 		return err
 	}
 	// Three passes over patients that are made anew each time, so that memory does

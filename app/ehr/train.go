@@ -112,7 +112,7 @@ func Fit(ctx context.Context, cfg Config, cases []Case, trainIdx, tuneIdx []int,
 		return nil, err
 	}
 	f := &Fitted{Config: cfg, Vocabulary: vocabulary, Temperature: 1}
-	p := f.part(cases, trainIdx, tuneIdx)
+	p := f.fitPart(cases, trainIdx, tuneIdx)
 	for k := range cfg.Ensemble {
 		see := func(x Progress) { x.Member = k + 1; progress(x) }
 		seed := cfg.Train.Seed + uint64(k)*memberStride
@@ -128,15 +128,15 @@ func Fit(ctx context.Context, cfg Config, cases []Case, trainIdx, tuneIdx []int,
 	return f, f.tune(p)
 }
 
-// A part is what one fit may look at.
-type part struct {
+// A fitPart is what one fit may look at.
+type fitPart struct {
 	cases               []Case
 	train, tune         []int
 	trainSeqs, tuneSeqs []timeline.Sequence
 }
 
-func (f *Fitted) part(cases []Case, trainIdx, tuneIdx []int) *part {
-	return &part{
+func (f *Fitted) fitPart(cases []Case, trainIdx, tuneIdx []int) *fitPart {
+	return &fitPart{
 		cases: cases, train: trainIdx, tune: tuneIdx,
 		trainSeqs: f.sequences(cases, trainIdx), tuneSeqs: f.sequences(cases, tuneIdx),
 	}
@@ -161,7 +161,7 @@ func (f *Fitted) cores() int {
 }
 
 // classify trains one member on the labels.
-func (f *Fitted) classify(ctx context.Context, m *timeline.Model, seed uint64, p *part, see func(Progress)) error {
+func (f *Fitted) classify(ctx context.Context, m *timeline.Model, seed uint64, p *fitPart, see func(Progress)) error {
 	lengths := make([]int, len(p.trainSeqs))
 	for i := range lengths {
 		lengths[i] = 1 + len(p.trainSeqs[i].Codes)
@@ -191,7 +191,7 @@ func (f *Fitted) classify(ctx context.Context, m *timeline.Model, seed uint64, p
 // follow runs a training run to its end and leaves the weights of the best epoch
 // in the model: those of the running mean, judged on the tuning part, whose logits
 // tuneLogits computes.
-func (f *Fitted) follow(ctx context.Context, run *train.Run, m nn.Module, p *part, tuneLogits func() []float64, see func(Progress)) error {
+func (f *Fitted) follow(ctx context.Context, run *train.Run, m nn.Module, p *fitPart, tuneLogits func() []float64, see func(Progress)) error {
 	average := train.Average{Decay: f.Config.Average}
 	best := train.Best{Patience: f.Config.Patience}
 	loss, steps := 0.0, 0
@@ -223,7 +223,7 @@ func (f *Fitted) follow(ctx context.Context, run *train.Run, m nn.Module, p *par
 }
 
 // tune chooses the temperature and the threshold of alerts.
-func (f *Fitted) tune(p *part) error {
+func (f *Fitted) tune(p *fitPart) error {
 	z, positive := f.logits(p.tuneSeqs), positives(p.cases, p.tune)
 	f.Temperature = metric.Temperature(z, positive)
 	b, err := metric.NewBinary(f.probabilities(z), positive)

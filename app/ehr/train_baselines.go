@@ -129,7 +129,7 @@ type scored struct {
 
 // runFloors fits every floor on the training part, chooses its strength,
 // temperature and threshold on the tuning part, and applies it to testIdx.
-func (f *Fitted) runFloors(ctx context.Context, p *part, testIdx []int) ([]scored, error) {
+func (f *Fitted) runFloors(ctx context.Context, p *fitPart, testIdx []int) ([]scored, error) {
 	codes := knownCodes(p.cases, p.train, f.Config.MinCount)
 	positive, tunePositive := positives(p.cases, p.train), positives(p.cases, p.tune)
 	var out []scored

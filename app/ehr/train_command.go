@@ -37,7 +37,8 @@ func trainCommand(version string) *cobra.Command {
 has not seen, beside floors: how long the record is, a bag of codes, and logistic
 regression on statistics of every code over the whole history and the last day.
 
-SOURCE is a folder with events.csv (subject_id, time, code, numeric_value) and
+SOURCE is a store of events in the layout of MEDS with --labels, a parquet file with
+subject_id, prediction_time and boolean_value; or a folder with events.csv (subject_id, time, code, numeric_value) and
 labels.csv (subject_id, prediction_time, boolean_value, split), or one with the stays
 of PhysioNet 2012 (set-a.tar.gz, Outcomes-a.txt, ...), whose outcome is death in
 hospital after 48 hours; --lists gives files whose first column lists the stays to
@@ -78,6 +79,7 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.StringVarP(&r.out, "output", "o", "", "folder for model, predictions and metrics")
 	fs.BoolVar(&r.force, "force", false, "write into a folder that is not empty")
 	fs.BoolVar(&r.asJSON, "json", false, "print results as JSON")
+	fs.StringVar(&r.job.Labels, "labels", "", "parquet file of labels for a store in the layout of MEDS")
 	fs.StringSliceVar(&r.job.Lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
 	fs.IntVar(&r.job.Folds, "folds", 0, "folds of patients; 0 takes the parts of the source")
 	fs.Float64Var(&r.job.TuneShare, "tune-share", r.job.TuneShare, "share of the patients that --folds keeps to tune on")
@@ -206,8 +208,8 @@ func (p *Progress) line(folds, members int) string {
 	return b.String()
 }
 
-// A Summary is an Outcome for machines.
-type Summary struct {
+// A TrainSummary is an Outcome for machines.
+type TrainSummary struct {
 	IntendedUse string         `json:"intended_use"`
 	NotADevice  bool           `json:"not_a_device"`
 	SHA256      string         `json:"data_sha256"`
@@ -220,8 +222,8 @@ type Summary struct {
 	Models      []*Result      `json:"models"`
 }
 
-func (o *Outcome) summary() Summary {
-	return Summary{
+func (o *Outcome) summary() TrainSummary {
+	return TrainSummary{
 		IntendedUse: Notice, NotADevice: true, SHA256: o.Hash, Seed: o.Job.Fit.Train.Seed, Cases: len(o.Cases), Left: o.Left,
 		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results,
 	}
@@ -230,7 +232,7 @@ func (o *Outcome) summary() Summary {
 // write fills the folder of a run.
 func (o *Outcome) write(folder string, log []Progress) error {
 	file := func(name string) string { return filepath.Join(folder, name) }
-	if err := writeJSON(file("job.json"), o.Job); err != nil {
+	if err := writeJSONFile(file("job.json"), o.Job); err != nil {
 		return err
 	}
 	if err := writeFile(file("run.jsonl"), func(w io.Writer) error {
@@ -244,7 +246,7 @@ func (o *Outcome) write(folder string, log []Progress) error {
 	}); err != nil {
 		return err
 	}
-	if err := writeJSON(file("metrics.json"), o.summary()); err != nil {
+	if err := writeJSONFile(file("metrics.json"), o.summary()); err != nil {
 		return err
 	}
 	if err := writeFile(file("predictions.tsv"), o.Predictions[0].WriteTSV); err != nil {
@@ -262,12 +264,12 @@ func (o *Outcome) write(folder string, log []Progress) error {
 	return nil
 }
 
-// commandLine returns the flags that were given, in a fixed order, and the
-// arguments.
-func commandLine(cmd *cobra.Command, args []string) []string {
-	var out []string
-	cmd.Flags().Visit(func(f *pflag.Flag) { out = append(out, "--"+f.Name+"="+f.Value.String()) })
-	return append(out, args...)
+func writeJSONFile(path string, v any) error {
+	return writeFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
 }
 
 // one takes a single argument, which what describes.

@@ -15,9 +15,10 @@ import (
 // A Job is everything that decides what "heed ehr train" computes.
 type Job struct {
 	Source    string   `json:"source"`
-	Lists     []string `json:"lists,omitempty"` // of the stays of three parts
-	Folds     int      `json:"folds"`           // of patients; 0 means the parts that the source gives
-	TuneShare float64  `json:"tune_share"`      // of the training patients of a fold
+	Labels    string   `json:"labels,omitempty"` // parquet file of a store
+	Lists     []string `json:"lists,omitempty"`  // of the stays of three parts
+	Folds     int      `json:"folds"`            // of patients; 0 means the parts that the source gives
+	TuneShare float64  `json:"tune_share"`       // of the training patients of a fold
 	Fit       Config   `json:"fit"`
 	Floors    bool     `json:"floors"`
 	Version   string   `json:"heed"`
@@ -41,7 +42,7 @@ type Outcome struct {
 
 // Run reads the source, fits every fold, and scores the pooled predictions.
 func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress)) (*Outcome, error) {
-	source, err := openSource(j.Source, j.Lists)
+	source, err := openSource(j.Source, j.Labels, j.Lists)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 		if !j.Floors {
 			continue
 		}
-		floors, err := f.runFloors(ctx, f.part(cases, p.Train, p.Valid), p.Test)
+		floors, err := f.runFloors(ctx, f.fitPart(cases, p.Train, p.Valid), p.Test)
 		if err != nil {
 			return nil, foldError(err, k, len(o.Parts))
 		}

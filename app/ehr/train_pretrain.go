@@ -56,7 +56,7 @@ func (p *Pretraining) Validate() error {
 const maskRate = 0.15
 
 // pretrain trains one member without labels.
-func (f *Fitted) pretrain(ctx context.Context, m *timeline.Model, seed uint64, p *part, see func(Progress)) error {
+func (f *Fitted) pretrain(ctx context.Context, m *timeline.Model, seed uint64, p *fitPart, see func(Progress)) error {
 	c := f.Config.Pretrain
 	if c.Kind == "none" || c.Kind == "" {
 		return nil

@@ -161,7 +161,7 @@ func carryForward(values, mask []float32, d int, segments []autograd.Segment) {
 
 // recurrent fits an LSTM or a GRU-D as the transformer is fitted and returns its
 // logits on the tuning and the test part.
-func (f *Fitted) recurrent(ctx context.Context, kind string, codes []string, p *part, testIdx []int) (tune, test []float64, err error) {
+func (f *Fitted) recurrent(ctx context.Context, kind string, codes []string, p *fitPart, testIdx []int) (tune, test []float64, err error) {
 	scale := newGridScale(codes, p.cases, p.train)
 	d := len(scale.mean)
 	grids := func(idx []int) []grid {

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"math"
@@ -42,6 +41,7 @@ type tableEvent struct {
 	value  float32
 	at     time.Time
 	static bool
+	known  time.Time // when it became known, if that is later
 }
 
 const clock = "2006-01-02T15:04:05"
@@ -97,15 +97,7 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 
 // label makes the cases.
 func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, map[string]int, error) {
-	left := map[string]int{}
 	path := filepath.Join(s.Folder, "labels.csv")
-	type labelled struct {
-		id       int64
-		at       time.Time
-		positive bool
-		split    string
-		groups   map[string]string
-	}
 	var labels []labelled
 	splits := map[int64]string{}
 	may := []string{"split"}
@@ -149,7 +141,18 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 	if err != nil {
 		return nil, nil, err
 	}
+	cases, left := casesOf(labels, events)
+	if len(cases) == 0 {
+		return nil, nil, format.Invalidf(path, 0, "no predictions")
+	}
+	s.hash = hex.EncodeToString(sum.Sum(nil))
+	return cases, left, nil
+}
+
+// casesOf makes the cases of labels, sorted by patient and time.
+func casesOf(labels []labelled, events map[int64][]tableEvent) ([]Case, map[string]int) {
 	slices.SortStableFunc(labels, func(a, b labelled) int { return cmp.Or(cmp.Compare(a.id, b.id), a.at.Compare(b.at)) })
+	left := map[string]int{}
 	var cases []Case
 	var before labelled
 	for _, l := range labels {
@@ -167,11 +170,7 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 		}
 		cases = append(cases, c)
 	}
-	if len(cases) == 0 {
-		return nil, nil, format.Invalidf(path, 0, "no predictions")
-	}
-	s.hash = hex.EncodeToString(sum.Sum(nil))
-	return cases, left, nil
+	return cases, left
 }
 
 // newCase collects what was known of a patient at a time. Events must be sorted,
@@ -182,6 +181,9 @@ func newCase(id int64, at time.Time, events []tableEvent) Case {
 	for _, e := range events {
 		if e.at.After(at) {
 			break
+		}
+		if e.known.After(at) {
+			continue
 		}
 		days := at.Sub(e.at).Hours() / 24
 		switch {
@@ -212,7 +214,7 @@ func newCase(id int64, at time.Time, events []tableEvent) Case {
 
 // eachHeader calls f with the names of the columns of a CSV file.
 func eachHeader(path string, f func(name string)) error {
-	return openCSV(path, io.Discard, func(r *csv.Reader) error {
+	return withCSV(path, io.Discard, func(r *csv.Reader) error {
 		header, err := r.Read()
 		if err != nil {
 			return format.Invalidf(path, 1, "no header: %w", err)
@@ -224,8 +226,8 @@ func eachHeader(path string, f func(name string)) error {
 	})
 }
 
-// openCSV calls f with a reader of a file whose bytes go to sum as well.
-func openCSV(path string, sum io.Writer, f func(r *csv.Reader) error) error {
+// withCSV calls f with a reader of a file whose bytes go to sum as well.
+func withCSV(path string, sum io.Writer, f func(r *csv.Reader) error) error {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return &format.Error{Name: path, Err: errors.New("no such file")}
@@ -241,7 +243,7 @@ func openCSV(path string, sum io.Writer, f func(r *csv.Reader) error) error {
 // header. Columns that may be absent are then empty. The fields are valid until f
 // returns.
 func eachRecord(path string, sum io.Writer, must, may []string, f func(line int, fields []string) error) error {
-	return openCSV(path, sum, func(r *csv.Reader) error {
+	return withCSV(path, sum, func(r *csv.Reader) error {
 		r.ReuseRecord = true
 		header, err := r.Read()
 		if err != nil {
@@ -280,30 +282,4 @@ func eachRecord(path string, sum io.Writer, must, may []string, f func(line int,
 			}
 		}
 	})
-}
-
-// openSource returns the source that lies in a folder.
-func openSource(folder string, lists []string) (Source, error) {
-	has := func(name string) bool {
-		_, err := os.Stat(filepath.Join(folder, name))
-		return err == nil
-	}
-	switch {
-	case has("events.csv"):
-		if len(lists) > 0 {
-			return nil, usagef("--lists is for the stays of PhysioNet 2012; labels.csv may have a column split")
-		}
-		return &Tables{Folder: folder}, nil
-	case has("set-a.tar.gz"), has("set-b.tar.gz"), has("set-c.tar.gz"):
-		s := &Stays{Folder: folder}
-		if len(lists) > 0 {
-			if len(lists) != 3 {
-				return nil, usagef("--lists: %d files, want three: training, tuning, held out", len(lists))
-			}
-			s.Splits = [3]string(lists)
-		}
-		return s, nil
-	}
-	return nil, hint(&format.Error{Name: folder, Err: errors.New("no events")},
-		fmt.Sprintf("%s needs events.csv and labels.csv, or set-a.tar.gz and Outcomes-a.txt of PhysioNet 2012", folder))
 }
