@@ -33,7 +33,6 @@ type Outcome struct {
 	Left        map[string]int // of the source, by reason
 	Parts       []data.Parts   // one for each fold
 	Models      []*Fitted      // likewise
-	Seconds     []float64      // likewise, of the fit alone
 	Unknown     int            // tokens of the test parts that were not learned
 	Tokens      int            // of the test parts
 	Predictions []*Predictions // of the transformer first
@@ -61,7 +60,7 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 		if err != nil {
 			return nil, foldError(err, k, len(o.Parts))
 		}
-		o.Seconds = append(o.Seconds, time.Since(start).Seconds())
+		tell(fmt.Sprintf("fold %d of %d: fitted in %v", k+1, len(o.Parts), time.Since(start).Round(time.Second)))
 		o.Models = append(o.Models, f)
 		seqs := f.sequences(cases, p.Test)
 		for i := range seqs {
