@@ -10,7 +10,7 @@ import (
 // without an outcome, on every level but the control; the two events are where the
 // truth says; and the relation holds if and only if there is an outcome.
 func TestGeneratedMarginals(t *testing.T) {
-	const n = 6000
+	const n = 3000
 	for level := 1; level <= 5; level++ {
 		g := DefaultGeneration()
 		g.Level, g.Noise, g.Density = level, 0, 0.1
