@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"internal/par", "tensor", "format", "metric"},
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
-	{"autograd", "report"},
+	{"autograd", "report", "radiomics"},
 	{"nn"},
 	{"optim", "checkpoint", "data"},
 	{"model/*", "train", "explain", "motif"},
