@@ -13,7 +13,7 @@ import (
 func Command(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ct",
-		Short: "Classes of CT and other volumes (research use only, not a medical device)",
+		Short: "Read, convert, measure and classify CT and other volumes (research use only, not a medical device)",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
@@ -22,7 +22,8 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand())
+	c.AddCommand(infoCommand(), convertCommand(), prepareCommand(), statsCommand(), deidentifyCommand(version),
+		trainCommand(version), evaluateCommand(), predictCommand())
 	return c
 }
 

@@ -313,3 +313,7 @@ func (p *parser) fragments(e *Element) error {
 		p.at += int(n)
 	}
 }
+
+// Bare says whether bytes look like a data set without preamble and header, as in old
+// files.
+func Bare(head []byte) bool { return bare(head) != "" }
