@@ -167,6 +167,9 @@ func (d *deidentifier) dataset(set *Dataset) {
 		if e.Tag&0xffff == 0 {
 			continue // the length of a group
 		}
+		if action == Replace && standardUIDs(&e) {
+			action, reason = Keep, "UID of the standard"
+		}
 		if action != Keep || e.Items == nil {
 			d.note(e.Tag, action, reason)
 		}
@@ -200,6 +203,17 @@ func (d *deidentifier) dataset(set *Dataset) {
 		kept = append(kept, e)
 	}
 	set.Elements = kept
+}
+
+// standardUIDs says whether all UIDs of a value are those of the standard, which name
+// kinds of things.
+func standardUIDs(e *Element) bool {
+	for _, uid := range splitValues(strings.Trim(string(e.Value), " \x00")) {
+		if uid != "" && !strings.HasPrefix(uid, "1.2.840.10008.") {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *deidentifier) dummy(e *Element) string {

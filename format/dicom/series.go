@@ -306,7 +306,13 @@ func (s *Series) affine() format.Affine {
 	a.SetColumn(1, column)
 	a.SetColumn(2, step)
 	a.SetColumn(3, origin)
-	return a.FlipXY()
+	a = a.FlipXY()
+	for r := range a {
+		for c := range a[r] {
+			a[r][c] += 0 // no negative zeros
+		}
+	}
+	return a
 }
 
 // even interpolates slices at equal distances.
