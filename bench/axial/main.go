@@ -15,7 +15,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "timed rounds, interleaved")
 	width := flag.Int("width", 64, "width of the model")
 	heads := flag.Int("heads", 4, "heads")
-	cores := flag.Int("cores", runtime.NumCPU(), "cores")
+	cores := flag.Int("cores", 1, "cores; with one, times are processor time where the system tells it")
 	full := flag.Int("full", 256, "largest N = L of full attention")
 	rows := flag.Int("rows", 0, "rows of one grid for the memory")
 	columns := flag.Int("columns", 0, "its columns")
@@ -110,7 +109,8 @@ func (b bench) cost(rounds, full int) {
 			one.Forward(t, x, autograd.Packed(n*n))
 		}, func(n int) float64 { return fullAttention(n) + float64(n*n)*12*d*d }, full},
 	}
-	fmt.Printf("kernel %s, %d cores, width %d, %d heads, %d rounds\n\n", kernel.Active(), b.cores, b.width, b.heads, rounds)
+	now, what := clock(b.cores)
+	fmt.Printf("kernel %s, %d cores, width %d, %d heads, %d rounds, seconds of %s\n\n", kernel.Active(), b.cores, b.width, b.heads, rounds, what)
 	fmt.Println("| N = L | what | multiply-adds | seconds, best | median | GFLOP/s of the best |\n|---|---|---|---|---|---|")
 	times := map[string][]float64{}
 	for _, n := range sides {
@@ -122,14 +122,13 @@ func (b bench) cost(rounds, full int) {
 					continue // a run of seconds needs no repetition
 				}
 				t := &autograd.Tape{NoGrad: true, Cores: b.cores}
-				start := time.Now()
-				for reps := 0; reps == 0 || time.Since(start) < 20*time.Millisecond; {
-					at := time.Now()
+				start := now()
+				reps := 0
+				for ; reps == 0 || now()-start < 0.1; reps++ {
 					k.run(t, x, n)
-					reps++
-					seen[k.name] = append(seen[k.name], time.Since(at).Seconds())
 					t.Reset()
 				}
+				seen[k.name] = append(seen[k.name], (now()-start)/float64(reps))
 			}
 		}
 		for _, k := range kinds {
@@ -156,6 +155,16 @@ func (b bench) cost(rounds, full int) {
 		b, half := slope(logN, logT)
 		fmt.Printf("| %s | %.2f | %.2f (%.2f to %.2f) | %d |\n", k.name, c, b, b-half, b+half, len(logN))
 	}
+}
+
+// clock returns what times are taken by, and its name: the processor's time for one
+// core, if the system tells it, and otherwise the clock on the wall.
+func clock(cores int) (now func() float64, name string) {
+	if _, ok := cpuSeconds(); ok && cores == 1 {
+		return func() float64 { s, _ := cpuSeconds(); return s }, "processor time"
+	}
+	start := time.Now()
+	return func() float64 { return time.Since(start).Seconds() }, "wall time"
 }
 
 // slope fits y = a + b·x by least squares and returns b and half the width of its
