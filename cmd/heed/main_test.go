@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 // writes a table of N sequences of 20 or L letters, every second with TATAAT at
 // index 7, "family N FILE" an alignment of N sequences in which pairs of columns
 // go together,
-// "corrupt WHAT FROM TO" damages a model and "binary FILE" writes an image.
+// "corrupt WHAT FROM TO" damages a model, "binary FILE" writes an image, and slices
+// and cut are described below.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:             "testdata",
@@ -39,6 +40,14 @@ func TestScripts(t *testing.T) {
 			"volumes":  volumes,
 			"unpack":   unpack,
 			"headless": headless, "msamodel": msaModel, "hostile": hostile, "cut": cut,
+			"code":    code,
+			"planted": planted,
+			"family":  family,
+			"slices":  slices,
+			"cut":     cut,
+			"corrupt": corrupt,
+			"volumes": volumes,
+			"unpack":  unpack,
 			"binary": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01"), 0o666))
 			},
@@ -57,9 +66,53 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ESM", esm)
 			bert, err := filepath.Abs("../../model/bert/testdata")
 			e.Setenv("BERT", bert)
+			if err != nil {
+				return err
+			}
+			dicom, err := filepath.Abs("../../format/dicom/testdata")
+			e.Setenv("DICOM", dicom)
 			return err
 		},
 	})
+}
+
+// slices writes slices of a CT at positions in mm into a folder: "slices DIR SERIES
+// Z...". The name of the patient, PLANTED, is in the files and in their names.
+func slices(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: slices DIR SERIES Z...")
+	}
+	b, err := os.ReadFile(filepath.Join(ts.Getenv("DICOM"), "phantom.dcm"))
+	ts.Check(err)
+	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o777))
+	for i, z := range args[2:] {
+		f := bytes.Clone(b)
+		for old, new := range map[string]string{
+			`-10.0\-20.0\5.0 `:   fmt.Sprintf(`-10.0\-20.0\%-4s`, z),
+			"UI\x08\x002.25.101": fmt.Sprintf("UI\x08\x002.25.%s%02d", args[1], i),
+			"UI\x06\x002.25.2":   "UI\x06\x002.25." + args[1],
+		} {
+			if len(old) != len(new) || !bytes.Contains(f, []byte(old)) {
+				ts.Fatalf("slices: %q is not in the phantom", old)
+			}
+			f = bytes.ReplaceAll(f, []byte(old), []byte(new))
+		}
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("PLANTED_%s_%d.dcm", args[1], i)), f, 0o666))
+	}
+}
+
+// cut shortens a file: "cut FILE BYTES".
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	n := 0
+	if len(args) == 2 {
+		fmt.Sscan(args[1], &n)
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if neg || n < 1 || n >= len(b) {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b[:len(b)-n], 0o666))
 }
 
 // code runs a command and checks its exit code, which "! exec" does not.
