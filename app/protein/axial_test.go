@@ -19,7 +19,7 @@ import (
 func TestPlantedAxial(t *testing.T) {
 	family, structure := planted(t, 400)
 	j := &Job{Family: FamilyConfig{File: family}, Structure: StructureConfig{File: structure}, Seed: 3,
-		Fit: FitConfig{Model: "axial", Axial: alignment.AxialConfig{Layers: 2, Width: 32, Heads: 4, Rows: 8, Batch: 4, Steps: 400, Rate: 0.01}}}
+		Fit: FitConfig{Model: "axial", Axial: alignment.AxialConfig{Layers: 2, Width: 32, Heads: 4, Rows: 8, Batch: 4, Steps: 250, Rate: 0.01}}}
 	o, err := j.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestPlantedAxial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Axial transformer", "Column attention of every layer", "Uniformity 0.", "rows tied, 400 steps"} {
+	for _, want := range []string{"Axial transformer", "Column attention of every layer", "Uniformity 0.", "rows tied, 250 steps"} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the report lacks %q", want)
 		}

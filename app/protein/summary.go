@@ -16,12 +16,14 @@ type Summary struct {
 	Gappy       int                 `json:"columns_of_gaps"`
 	Unknown     int                 `json:"unknown_letters"`
 	Warnings    []string            `json:"warnings"`
-	Loss        map[string]*float64 `json:"loss"` // nats per effective sequence (potts) or sequence (factored)
+	Loss        map[string]*float64 `json:"loss"` // nats per effective sequence (potts), sequence (factored) or masked residue (axial)
 	Truth       *TruthSummary       `json:"truth,omitempty"`
 	Precisions  []PrecisionSummary  `json:"precisions,omitempty"`
 	Differences []DifferenceSummary `json:"differences,omitempty"`
 	Heads       []HeadSummary       `json:"heads,omitempty"`
 	Pooled      *SampleSummary      `json:"attended_by_all_heads,omitempty"`
+	AxialHeads  []HeadSummary       `json:"axial_heads,omitempty"` // row attention, layer by layer
+	AxialPooled *SampleSummary      `json:"attended_by_all_axial_heads,omitempty"`
 	Top         []PairSummary       `json:"top"` // the first L pairs at a separation of 6 or more
 }
 
@@ -128,6 +130,13 @@ func (o *Outcome) Summary() *Summary {
 	if o.Heads != nil {
 		pooled := o.Pooled.summary()
 		s.Pooled = &pooled
+	}
+	for _, x := range o.AxialHeads {
+		s.AxialHeads = append(s.AxialHeads, HeadSummary{x.Index, x.Strength, x.Separation, x.First.summary(), x.Attended.summary()})
+	}
+	if o.AxialHeads != nil {
+		pooled := o.AxialPooled.summary()
+		s.AxialPooled = &pooled
 	}
 	top := o.Fit.Pairs(f, nearest)
 	for _, p := range top[:min(len(top), len(f.Query))] {
