@@ -50,6 +50,7 @@ var testsMayImport = map[string][]string{
 	"model/baseline": {"train"},
 	"explain":        {"model/sequence"},
 	"motif":          {"explain"},
+	"model/volume":   {"train"},
 }
 
 func TestFloors(t *testing.T) {
