@@ -64,13 +64,3 @@ func hostile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(z.Close())
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
 }
-
-// cut copies the beginning of a file: "cut N FROM TO".
-func cut(ts *testscript.TestScript, neg bool, args []string) {
-	n := 0
-	_, err := fmt.Sscan(args[0], &n)
-	ts.Check(err)
-	b, err := os.ReadFile(ts.MkAbs(args[1]))
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b[:n], 0o666))
-}
