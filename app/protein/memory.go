@@ -122,7 +122,7 @@ func planMemory(w io.Writer, limit int64, file string, model *encoderFile, cores
 		}
 	}
 	p.tell(w)
-	before := debug.SetMemoryLimit(p.total() + p.total()/20)
+	before := debug.SetMemoryLimit(p.total())
 	return p, func() { debug.SetMemoryLimit(before) }, nil
 }
 

@@ -5,8 +5,12 @@
 //
 //	go build -o heed ./cmd/heed && go run ./bench/memory -heed ./heed
 //
-// The sizes default to those of ESM-2 650M and 1,000 residues. Memory does not
-// depend on the values of the weights.
+// The sizes default to those of ESM-2 650M and 1,000 residues. With -rows, the model
+// is an MSA Transformer and the input an alignment:
+//
+//	go run ./bench/memory -heed ./heed -rows 256 -length 255 -layers 12 -dim 768 -heads 12 -ffn 3072
+//
+// Memory does not depend on the values of the weights.
 package main
 
 import (
@@ -41,17 +45,18 @@ func main() {
 	flag.IntVar(&c.Heads, "heads", 20, "heads of a layer")
 	flag.IntVar(&c.FFN, "ffn", 5120, "width of the feed-forward layers")
 	length := flag.Int("length", 1000, "residues")
+	rows := flag.Int("rows", 0, "rows of an alignment; 0 for ESM-2")
 	heed := flag.String("heed", "./heed", "the program to measure")
 	threads := flag.String("threads", "2", "cores that it uses")
 	limit := flag.String("mem-limit", "", "its --mem-limit")
 	folder := flag.String("folder", os.TempDir(), "where the model is written, which is removed afterwards")
 	flag.Parse()
-	if err := run(c, *length, *heed, *threads, *limit, *folder); err != nil {
+	if err := run(c, *length, *rows, *heed, *threads, *limit, *folder); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(c esm.Config, length int, heed, threads, limit, folder string) error {
+func run(c esm.Config, length, rows int, heed, threads, limit, folder string) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -61,18 +66,33 @@ func run(c esm.Config, length int, heed, threads, limit, folder string) error {
 	}
 	defer os.RemoveAll(dir)
 	model, fasta := filepath.Join(dir, "random.safetensors"), filepath.Join(dir, "random.fasta")
-	if err := format.WriteFile(model, func(w io.Writer) error { return write(w, c) }); err != nil {
+	weights := 4 * c.Parameters()
+	architecture, config := esm.Architecture, any(c)
+	shapes := func(f func(name string, shape ...int)) { esm.Shapes(c, f) }
+	if rows > 0 {
+		m := esm.MSAConfig{Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, FFN: c.FFN, MaxColumns: 1024, MaxRows: 1024, RowWidth: c.Dim, Contacts: true}
+		weights, architecture, config = 4*m.Parameters(), esm.ArchitectureMSA, m
+		shapes = func(f func(name string, shape ...int)) { esm.ShapesMSA(m, f) }
+	}
+	if err := format.WriteFile(model, func(w io.Writer) error { return write(w, architecture, config, shapes) }); err != nil {
 		return err
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	seq := make([]byte, length)
-	for i := range seq {
-		seq[i] = "ACDEFGHIKLMNPQRSTVWY"[r.IntN(20)]
+	var text []byte
+	for k := range max(1, rows) {
+		seq := make([]byte, length)
+		for i := range seq {
+			seq[i] = "ACDEFGHIKLMNPQRSTVWY"[r.IntN(20)]
+		}
+		text = fmt.Appendf(text, ">random%d\n%s\n", k, seq)
 	}
-	if err := os.WriteFile(fasta, fmt.Appendf(nil, ">random\n%s\n", seq), 0o666); err != nil {
+	if err := os.WriteFile(fasta, text, 0o666); err != nil {
 		return err
 	}
-	args := []string{"protein", "contacts", model, fasta, "--threads", threads}
+	args := []string{"protein", "contacts", model, fasta, "--threads", threads, "--pairs", "0.1"}
+	if rows > 0 {
+		args = append(args, "--rows", fmt.Sprint(rows))
+	}
 	if limit != "" {
 		args = append(args, "--mem-limit", limit)
 	}
@@ -88,9 +108,9 @@ func run(c esm.Config, length int, heed, threads, limit, folder string) error {
 	if !ok {
 		return fmt.Errorf("this system does not say how much memory a process had")
 	}
-	peak, weights := usage.Maxrss*1024, 4*c.Parameters() // Linux counts kilobytes
+	peak := usage.Maxrss * 1024 // Linux counts kilobytes
 	fmt.Print(strings.ReplaceAll(said.String(), dir+string(filepath.Separator), ""))
-	fmt.Printf("layers %d, width %d, heads %d, %d residues, %s threads\n", c.Layers, c.Dim, c.Heads, length, threads)
+	fmt.Printf("layers %d, width %d, heads %d, %d rows, %d residues, %s threads\n", c.Layers, c.Dim, c.Heads, max(1, rows), length, threads)
 	fmt.Printf("weights           %8.1f MB\n", float64(weights)/1e6)
 	fmt.Printf("peak resident set %8.1f MB\n", float64(peak)/1e6)
 	fmt.Printf("beyond weights    %8.1f MB\n", float64(peak-weights)/1e6)
@@ -101,12 +121,12 @@ func run(c esm.Config, length int, heed, threads, limit, folder string) error {
 
 // write writes a model without holding it: the values of all arrays are those of
 // one block.
-func write(w io.Writer, c esm.Config) error {
+func write(w io.Writer, architecture string, c any, shapes func(func(name string, shape ...int))) error {
 	config, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	meta, err := (&checkpoint.Info{Version: checkpoint.Version, Architecture: esm.Architecture, Config: config}).Meta()
+	meta, err := (&checkpoint.Info{Version: checkpoint.Version, Architecture: architecture, Config: config}).Meta()
 	if err != nil {
 		return err
 	}
@@ -122,7 +142,7 @@ func write(w io.Writer, c esm.Config) error {
 	}
 	var arrays []array
 	at := 0
-	esm.Shapes(c, func(name string, shape ...int) {
+	shapes(func(name string, shape ...int) {
 		n := tensor.Size(shape)
 		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{4 * at, 4 * (at + n)}}
 		arrays = append(arrays, array{name, n})
