@@ -26,7 +26,7 @@ which those with fewer than 11 positive or negative patients are not shown.
 --part held_out takes the cases of that part alone; all, every case. Whether the model
 was trained on them is for you to know. ` + Notice + ".",
 		Example: `  heed ehr evaluate run/model.safetensors other-hospital --part all --json`,
-		Args:    two("a model", "a folder of timelines"),
+		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
@@ -112,7 +112,7 @@ func loadBoth(model, folder, labels string, lists []string, part string, threads
 func (r *Result) writeSubgroups(w io.Writer) error {
 	for _, s := range r.Subgroups {
 		if s.Suppressed {
-			fmt.Fprintf(w, "%s %s: fewer than %d positive or negative patients, not shown\n", s.Group, s.Value, smallCell)
+			fmt.Fprintf(w, "%s %s: fewer than %d positive or negative patients, not shown\n", s.Group, s.Value, smallGroup)
 			continue
 		}
 		fmt.Fprintf(w, "%s %s: %d predictions, %d positive, AUROC %.3f (%.3f-%.3f), predicted %.3f, observed %.3f\n",
@@ -132,7 +132,7 @@ func predictCommand() *cobra.Command {
 a source, and whether it is an alert at the threshold that was chosen in training
 (specificity .95 on the tuning part). ` + Notice + ".",
 		Example: `  heed ehr predict run/model.safetensors timelines -o predictions.tsv`,
-		Args:    two("a model", "a folder of timelines"),
+		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {

@@ -48,8 +48,8 @@ type Bin struct {
 	Observed  float64 `json:"observed"`
 }
 
-// smallCell is the number of patients below which a cell of a table is not shown.
-const smallCell = 11
+// smallGroup is the number of patients below which a cell of a table is not shown.
+const smallGroup = 11
 
 // A Subgroup is a part of the patients. What fewer than 11 patients stand behind
 // is suppressed.
@@ -81,7 +81,7 @@ func (p *Predictions) Result(seed uint64) (*Result, error) {
 		r.Decision = append(r.Decision, NetBenefit{t, b.NetBenefit(t), b.NetBenefitOfAll(t)})
 	}
 	for _, x := range b.Reliability(10) {
-		if x.N >= smallCell {
+		if x.N >= smallGroup {
 			r.Bins = append(r.Bins, Bin{x.N, x.MeanScore, x.Fraction.Estimate})
 		}
 	}
@@ -126,7 +126,7 @@ func (p *Predictions) subgroups(seed uint64) ([]Subgroup, error) {
 	for _, k := range keys {
 		q := p.where(func(i int) bool { return p.Groups[i][k[0]] == k[1] })
 		s := Subgroup{Group: k[0], Value: k[1]}
-		if with, without := q.count(true), q.count(false); with < smallCell || without < smallCell {
+		if with, without := q.count(true), q.count(false); with < smallGroup || without < smallGroup {
 			s.Suppressed = true
 			out = append(out, s)
 			continue

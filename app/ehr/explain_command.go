@@ -22,7 +22,7 @@ strongest tokens its part of the logit by integrated gradients, the probability
 without it, and the probability without the strongest 1, 2, ... together, beside as
 many random ones. ` + limits + " " + Notice + ".",
 		Example: `  heed ehr explain run/model.safetensors timelines --patient 12 --top 10`,
-		Args:    two("a model", "a folder of timelines"),
+		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if top < 1 {
 				return usagef("--top %d: want 1 or more", top)

@@ -62,7 +62,7 @@ Results do not depend on --threads. ` + strings.ToUpper(Notice[:1]) + Notice[1:]
 		Example: `  heed ehr train stays --folds 5 -o run
   heed ehr train stays --lists train.csv,tune.csv,test.csv --windows 0 --ensemble 5 -o run
   heed ehr train timelines --windows none --time bias --value projection -o run`,
-		Args: one("a folder of timelines"),
+		Args: oneArgument("a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.job.Source = args[0]
 			r.job.Version = version
@@ -272,8 +272,8 @@ func writeJSONFile(path string, v any) error {
 	})
 }
 
-// one takes a single argument, which what describes.
-func one(what string) cobra.PositionalArgs {
+// oneArgument takes a single argument, which what describes.
+func oneArgument(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
@@ -282,8 +282,8 @@ func one(what string) cobra.PositionalArgs {
 	}
 }
 
-// two takes two arguments.
-func two(first, second string) cobra.PositionalArgs {
+// twoArguments takes two arguments.
+func twoArguments(first, second string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 2 {
 			return usagef("%s takes two arguments, %s and %s; got %d", cmd.CommandPath(), first, second, len(args))

@@ -41,9 +41,9 @@ func (s *Store) Cases() ([]Case, map[string]int, error) {
 		return nil, nil, err
 	}
 	wanted := map[int64]bool{}
-	labels := make([]labelled, len(read))
+	labels := make([]asked, len(read))
 	for i, l := range read {
-		labels[i] = labelled{id: l.Subject, at: meds.Clock(l.Time), positive: l.Value}
+		labels[i] = asked{id: l.Subject, at: meds.Clock(l.Time), positive: l.Value}
 		wanted[l.Subject] = true
 	}
 	d, err := meds.OpenDataset(s.Folder)
@@ -142,8 +142,8 @@ func openSource(folder, labels string, lists []string) (Source, error) {
 		"a store needs --labels FILE; other folders need events.csv and labels.csv, or set-a.tar.gz and Outcomes-a.txt of PhysioNet 2012")
 }
 
-// A labelled prediction.
-type labelled struct {
+// asked is a prediction that the labels ask for.
+type asked struct {
 	id       int64
 	at       time.Time
 	positive bool

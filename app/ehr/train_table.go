@@ -98,7 +98,7 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 // label makes the cases.
 func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, map[string]int, error) {
 	path := filepath.Join(s.Folder, "labels.csv")
-	var labels []labelled
+	var labels []asked
 	splits := map[int64]string{}
 	may := []string{"split"}
 	err := eachHeader(path, func(name string) {
@@ -110,7 +110,7 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 		return nil, nil, err
 	}
 	err = eachRecord(path, sum, []string{"subject_id", "prediction_time", "boolean_value"}, may, func(line int, f []string) error {
-		l := labelled{split: strings.Clone(f[3]), groups: map[string]string{}}
+		l := asked{split: strings.Clone(f[3]), groups: map[string]string{}}
 		for i, name := range may[1:] {
 			if f[4+i] != "" {
 				l.groups[strings.TrimPrefix(name, "group_")] = strings.Clone(f[4+i])
@@ -150,11 +150,11 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 }
 
 // casesOf makes the cases of labels, sorted by patient and time.
-func casesOf(labels []labelled, events map[int64][]tableEvent) ([]Case, map[string]int) {
-	slices.SortStableFunc(labels, func(a, b labelled) int { return cmp.Or(cmp.Compare(a.id, b.id), a.at.Compare(b.at)) })
+func casesOf(labels []asked, events map[int64][]tableEvent) ([]Case, map[string]int) {
+	slices.SortStableFunc(labels, func(a, b asked) int { return cmp.Or(cmp.Compare(a.id, b.id), a.at.Compare(b.at)) })
 	left := map[string]int{}
 	var cases []Case
-	var before labelled
+	var before asked
 	for _, l := range labels {
 		c := newCase(l.id, l.at, events[l.id])
 		switch {
