@@ -48,6 +48,7 @@ var modules = map[string]string{
 var testsMayImport = map[string][]string{
 	"train":          {"model/sequence"},
 	"model/baseline": {"train"},
+	"model/volume":   {"train"},
 	"explain":        {"model/sequence"},
 	"motif":          {"explain"},
 	"model/volume":   {"train"},
