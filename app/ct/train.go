@@ -37,7 +37,7 @@ type TrainConfig struct {
 	Classes   [2]string      `json:"classes"`
 	Valid     float64        `json:"valid"` // share of patients, where the data has no splits
 	Test      float64        `json:"test"`
-	MaxTime   time.Duration  `json:"max_time,omitempty"` // of one member; the rate still follows all epochs
+	MaxTime   time.Duration  `json:"-"` // of one member; the rate still follows all epochs, and a resumed run may have another
 	MaxMemory int64          `json:"-"`
 }
 
