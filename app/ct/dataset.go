@@ -4,21 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"heed/data"
 	"heed/format"
-	"heed/format/nifti"
 	"heed/format/npy"
-	"heed/format/nrrd"
 )
 
 // A Store reads volumes one by one; each read may take the time of a disk.
@@ -368,7 +364,7 @@ func (s *archive) Volume(i int) (values []float32, size [3]int, spacing [3]float
 type files struct{ paths []string }
 
 func (s *files) Volume(i int) (values []float32, size [3]int, spacing [3]float64, err error) {
-	v, err := ReadVolume(s.paths[i])
+	v, err := openSound(s.paths[i])
 	if err != nil {
 		return nil, size, spacing, err
 	}
@@ -376,42 +372,23 @@ func (s *files) Volume(i int) (values []float32, size [3]int, spacing [3]float64
 		size[a] = v.Shape[2-a]
 	}
 	mm := v.Affine.Spacing()
+	if v.Format == "NumPy" {
+		mm = [3]float64{math.NaN(), math.NaN(), math.NaN()}
+	}
 	return v.Data, size, [3]float64{mm[2], mm[1], mm[0]}, nil
 }
 
-// ReadVolume reads a volume of NIfTI, NRRD or NumPy (depth, height, width; 1 mm)
-// by the name of its file.
-func ReadVolume(path string) (*format.Volume, error) {
-	switch name := strings.TrimSuffix(strings.ToLower(filepath.Base(path)), ".gz"); filepath.Ext(name) {
-	case ".nii":
-		img, err := nifti.Reader{}.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		return &img.Volume, nil
-	case ".nrrd", ".nhdr":
-		img, err := nrrd.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		return &img.Volume, nil
-	case ".npy":
-		r, err := format.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		a, err := npy.Read(path, r)
-		if err = errors.Join(err, r.Close()); err != nil {
-			return nil, err
-		}
-		if len(a.Shape) != 3 || a.Len() == 0 {
-			return nil, format.Unsupportedf(path, 0, "shape %v: want (depth, height, width)", a.Shape)
-		}
-		v := &format.Volume{Shape: [3]int{a.Shape[2], a.Shape[1], a.Shape[0]}, Data: a.Float32s()}
-		for i := range 3 {
-			v.Affine[i][i] = 1
-		}
-		return v, nil
+// openSound reads a volume of any format that heed ct info knows, a folder of
+// DICOM among them. What keeps it from being measured is an error.
+func openSound(path string) (*Picture, error) {
+	p, err := Source{}.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return nil, format.Unsupportedf(path, 0, "a volume is a .nii, .nii.gz, .nrrd, .nhdr or .npy file; heed ct convert makes one of DICOM")
+	for _, f := range p.Findings {
+		if f.Bad {
+			return nil, hint(format.InvalidAt(path, 0, "%s", f.Text), "heed ct info shows what is wrong")
+		}
+	}
+	return p, nil
 }

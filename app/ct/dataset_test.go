@@ -107,7 +107,7 @@ func TestDatasetErrors(t *testing.T) {
 		"ragged.csv": {"path,label\na.npy\n", "ragged.csv:2: invalid: wrong number of fields"},
 		"three.csv":  {"path,label\na.npy,a\na.npy,b\na.npy,c\n", `three.csv: not supported: labels ["a" "b" "c"]: want two classes, and the positive one among them`},
 		"nan.csv":    {"path\nnan.npy\n", "nan.csv: invalid: case 1: voxel 0 is not finite"},
-		"png.csv":    {"path\na.png\n", "a.png: not supported: a volume is a .nii, .nii.gz, .nrrd, .nhdr or .npy file; heed ct convert makes one of DICOM"},
+		"png.csv":    {"path\na.png\n", "a.png: invalid: file is empty"},
 	} {
 		write(t, name, c[0])
 		if _, err := OpenDataset(name, DatasetConfig{}); err == nil || err.Error() != c[1] {

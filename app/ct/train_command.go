@@ -83,7 +83,7 @@ feature map or one of its alternatives at equal parameters.
 
 DATA is a .npz archive after MedMNIST (train_images, train_labels, val_..., test_...)
 or a manifest, a CSV with the columns path, label, patient and split, of which the last
-two may be missing; paths are relative to it and lead to .nii, .nii.gz, .nrrd or .npy.
+two may be missing; paths are relative to it and lead to NIfTI, NRRD, .npy or DICOM.
 Volumes of one patient are never divided; without a column split the parts are drawn.
 
 The epoch with the best AUROC on the validation part is kept. The test part is not
