@@ -137,8 +137,13 @@ func (f *Fitted) fitMember(ctx context.Context, m int, seed uint64, d *Dataset, 
 		}
 	}
 	begin, sum, steps := time.Now(), 0.0, 0
-	stop := best.Patience > 0 && best.Bad >= best.Patience // it had stopped before
-	if stop {
+	for _, e := range f.History { // a resumed run has used time before
+		if e.Member == m+1 {
+			begin = time.Now().Add(-time.Duration(e.Seconds * float64(time.Second)))
+		}
+	}
+	stop := best.Patience > 0 && best.Bad >= best.Patience || cfg.MaxTime > 0 && time.Since(begin) > cfg.MaxTime
+	if stop && best.Step > 0 { // it had stopped before
 		best.Load(model)
 		return nil
 	}
