@@ -51,7 +51,6 @@ var testsMayImport = map[string][]string{
 	"model/volume":   {"train"},
 	"explain":        {"model/sequence"},
 	"motif":          {"explain"},
-	"model/volume":   {"train"},
 }
 
 func TestFloors(t *testing.T) {
