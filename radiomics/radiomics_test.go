@@ -77,7 +77,7 @@ func TestBaseline(t *testing.T) {
 					worst = math.Max(worst, off)
 					compared++
 					// The mesh of brain1 alone, 0.08 % off in area, is not what the published
-					// program made of it; its own tests allow 3 %.
+					// program made of it; why is not known.
 					limit := 1e-6
 					switch x.Name {
 					case "MeshVolume", "Sphericity", "SurfaceArea", "SurfaceVolumeRatio":

@@ -75,6 +75,14 @@ func Deidentify(f *File, p Profile) ([]Change, error) {
 		d.days = 1 + int(binary.BigEndian.Uint64(d.mac("days", d.patient))%3650)
 	}
 	d.dataset(&f.Dataset)
+	if e := f.Find(tagPixels); e != nil {
+		for i, b := range e.Fragments {
+			if clean := scrubbed(b); i > 0 && clean != nil {
+				e.Fragments[i] = clean
+				d.note(tagPixels, Empty, "comments within the compressed pixels")
+			}
+		}
+	}
 	d.stamp(f)
 	// The header is written anew; what it held goes.
 	for _, e := range f.Meta.Elements {

@@ -188,3 +188,34 @@ func FuzzDeidentify(f *testing.F) {
 		}
 	})
 }
+
+// TestComments plants a name in a comment of JPEG and of JPEG 2000.
+func TestComments(t *testing.T) {
+	f := phantom(t, "lossless")
+	e := f.Find(tagPixels)
+	jpeg := e.Fragments[1]
+	comment := "\xff\xfe\x00\x09PLANTED\xff\xe1\x00\x09PLANTED"
+	e.Fragments[1] = []byte(string(jpeg[:2]) + comment + string(jpeg[2:]))
+	want, err := f.Pixels(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := Deidentify(f, profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Pixels(0); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error("other pixels", err)
+	}
+	if bytes.Contains(bytesOf(t, f), []byte(planted)) || !strings.Contains(fmt.Sprint(changes), "comments within") {
+		t.Error("a comment is left")
+	}
+	if got := scrubbed([]byte("\xff\x4f\xff\x64\x00\x0b\x00\x01PLANTED\xff\x90PLANTED")); string(got) != "\xff\x4f\xff\x64\x00\x0b\x00\x01\x00\x00\x00\x00\x00\x00\x00\xff\x90PLANTED" {
+		t.Errorf("%q", got)
+	}
+	for _, s := range []string{"", "\xff\xd8\xff\xfe", "\xff\xd8\xff\xfe\xff\xff", "text of no image"} {
+		if scrubbed([]byte(s)) != nil {
+			t.Errorf("%q", s)
+		}
+	}
+}

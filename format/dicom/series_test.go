@@ -300,3 +300,63 @@ func TestTotalSegmentator(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestEnhanced reads a multi-frame file whose frames lie in other places than they
+// stand, with geometry in the groups of the frames and of all.
+func TestEnhanced(t *testing.T) {
+	f := phantom(t, "phantom")
+	set := func(pairs ...any) *Dataset {
+		d := &Dataset{order: f.order}
+		for i := 0; i < len(pairs); i += 2 {
+			tag := pairs[i].(Tag)
+			vr, _ := Lookup(tag)
+			e := Element{Tag: tag, VR: vr}
+			switch v := pairs[i+1].(type) {
+			case string:
+				e.Value = []byte(v)
+			case *Dataset:
+				e.Items = []*Dataset{v}
+			}
+			d.set(e)
+		}
+		return d
+	}
+	pixels := bytes.Clone(f.Find(tagPixels).Value)
+	two := append(bytes.Clone(pixels), pixels...)
+	two[0], two[1] = 1, 0
+	two[len(pixels)], two[len(pixels)+1] = 2, 0
+	f.Find(tagPixels).Value = two
+	for _, tag := range []Tag{tagPosition, tagOrientation, tagPixelSpacing, tagSlope, tagIntercept} {
+		i := 0
+		for _, e := range f.Elements {
+			if e.Tag != tag {
+				f.Elements[i] = e
+				i++
+			}
+		}
+		f.Elements = f.Elements[:i]
+	}
+	f.set(Element{Tag: tagFrames, VR: "IS", Value: []byte("2")})
+	f.set(Element{Tag: tagShared, VR: "SQ", Items: []*Dataset{set(
+		tagMeasuresSequence, set(tagPixelSpacing, `0.75\0.5`),
+		tagOrientSequence, set(tagOrientation, `1\0\0\0\1\0`),
+		tagTransformSequence, set(tagSlope, "10", tagIntercept, "-5"))}})
+	f.set(Element{Tag: tagPerFrame, VR: "SQ", Items: []*Dataset{
+		set(tagPositionSequence, set(tagPosition, `0\0\3`)),
+		set(tagPositionSequence, set(tagPosition, `0\0\0`))}})
+	path := filepath.Join(t.TempDir(), "enhanced.dcm")
+	if err := os.WriteFile(path, bytesOf(t, f), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := Scan(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := folder.Series[0].Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Shape != [3]int{20, 24, 2} || v.At(0, 23, 0) != 15 || v.At(0, 23, 1) != 5 || v.Affine.Spacing() != [3]float64{.5, .75, 3} {
+		t.Error(v.Shape, v.At(0, 23, 0), v.At(0, 23, 1), v.Affine)
+	}
+}

@@ -61,8 +61,7 @@ for n in range(2, 8):
     run("dcmcjpeg", "+el", "+sv", str(n), "phantom.dcm", "lossless%d.dcm" % n)
 run("dcmcjpls", "phantom.dcm", "jpegls.dcm")
 image.astype("<i2").tofile("phantom.raw")
-# The first predictor with a restart for each line, which dcmtk does not make, is
-# made in lossless_test.go.
+# Restarts and point transforms, which dcmtk does not make, are in lossless_test.go.
 d.BitsAllocated = d.BitsStored = 8
 d.HighBit, d.PixelRepresentation = 7, 0
 eight = (np.clip(image // 16 + 128, 0, 255)).astype(np.uint8)
