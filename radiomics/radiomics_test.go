@@ -202,6 +202,9 @@ func thorax() *format.Volume {
 				if in(-80, 0, 20, 45, 75, 90) {
 					hu = -700
 				}
+				if in(-80, 0, -89, 40, 40, 17) || math.Hypot(p[0]+80, p[1]) < 3 && p[2] < -60 && p[2] > -80 { // gas of the bowel, which touches the left lung
+					hu = -1000
+				}
 				if math.Hypot(p[0], p[1]+20) < 10 && p[2] > 40 { // trachea, open at the top
 					hu = -1000
 				}
@@ -230,15 +233,26 @@ func TestLungs(t *testing.T) {
 			t.Errorf("label %d has %.0f mL, want %.0f", label, got, want)
 		}
 	}
-	if l.Airways < 5 || l.Airways > 60 {
-		t.Errorf("airways of %.1f mL", l.Airways)
+	ras, _, _, err := Reorient(v, "RAS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	air := NewMask(ras)
+	for i, x := range ras.Data {
+		if x < airBelow {
+			air.Data[i] = 1
+		}
+	}
+	keep(air, func(c component) bool { return !c.sides })
+	if ml := airways(ras, air, voxel); ml < 5 || ml > 60 {
+		t.Errorf("airways of %.1f mL", ml)
 	}
 	at := func(p [3]float64) uint8 {
 		q := v.Affine.Inverse().Apply(p)
 		return l.Mask.Data[v.Index(int(q[0]+.5), int(q[1]+.5), int(q[2]+.5))]
 	}
-	if at([3]float64{80, 0, 20}) != RightLung || at([3]float64{-80, 30, 20}) != LeftLung || at([3]float64{0, -20, 100}) != 0 || at([3]float64{0, 0, 0}) != 0 {
-		t.Error("vessel, left lung, trachea or body")
+	if at([3]float64{80, 0, 20}) != RightLung || at([3]float64{-80, 30, 20}) != LeftLung || at([3]float64{0, -20, 100}) != 0 || at([3]float64{-80, 0, -82}) != 0 || at([3]float64{0, 0, 0}) != 0 {
+		t.Error("vessel, left lung, trachea, bowel or body")
 	}
 	// The same in another orientation.
 	turned, _, _, err := Reorient(v, "SRA")
