@@ -108,7 +108,7 @@ func exitCode(err error) int {
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "heed",
-		Short:         "Attention models on DNA and proteins, trained and explained on a CPU",
+		Short:         "Attention models on DNA, proteins, CT volumes and patient timelines, trained and explained on a CPU",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noCommand,
