@@ -41,6 +41,7 @@ var modules = map[string]string{
 	"github.com/rogpeppe/go-internal":  "testscript, in tests",
 	"github.com/google/go-cmp":         "differences, in tests",
 	"github.com/chromedp":              "a headless browser, in tests",
+	"go.yaml.in/yaml/v3":               "definitions of tasks and mappings of columns",
 	"github.com/parquet-go/parquet-go": "parquet, the files of MEDS and OMOP",
 }
 

@@ -26,6 +26,7 @@ type Dataset struct {
 	Splits   map[int64]string // by subject, from metadata/subject_splits.parquet; nil without
 	Metadata Metadata
 	numbers  map[int64]string
+	single   bool // Root is a file, which has no metadata
 }
 
 // OpenDataset finds the files of a data set: those below data, or, where there is no
@@ -37,7 +38,7 @@ func OpenDataset(root string) (*Dataset, error) {
 	}
 	d := &Dataset{Root: root}
 	if !info.IsDir() {
-		d.Files = []File{{root, ""}}
+		d.Files, d.single = []File{{root, ""}}, true
 		return d, nil
 	}
 	top := filepath.Join(root, "data")
@@ -119,6 +120,9 @@ func (d *Dataset) metadata(name string) string { return filepath.Join(d.Root, "m
 
 // Codes reads metadata/codes.parquet. Without that file there are none.
 func (d *Dataset) Codes() ([]CodeInfo, error) {
+	if d.single {
+		return nil, nil
+	}
 	codes, err := ReadCodes(d.metadata("codes.parquet"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -132,7 +136,7 @@ func (d *Dataset) Open(f File, v *Vocabulary) (*Reader, error) {
 	if err != nil || !r.layout.codeIsNumber {
 		return r, err
 	}
-	if d.numbers == nil {
+	if d.numbers == nil && !d.single {
 		d.numbers, err = readCodeNumbers(d.metadata("codes.parquet"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			r.Close()
