@@ -1,9 +1,12 @@
-// Package ehr is "heed ehr": timelines of patients. From cases, which are a patient, a
-// time, what was known until then and what came of it (train_source.go), models learn
-// (train*.go, tokens.go), predict (predict.go), are measured beside floors
-// (evaluate*.go) and explained (explain*.go). Made-up timelines (generate*.go) have an
-// outcome that is known to depend on two events far apart. Whatever is written says
-// that it is for research only.
+// Package ehr is "heed ehr": timelines of patients. Records of hospitals flow in as
+// they come out of a database (import.go, source_*.go), become one store of events
+// (importer.go, runs.go, store.go), get labels by the definition of a task (label.go,
+// task.go, plan.go, extract.go) and are searched for leaks (audit*.go, checks.go,
+// probes.go). From cases, which are a patient, a time, what was known until then and
+// what came of it (train_source.go), models learn (train*.go, tokens.go), predict
+// (predict.go), are measured beside floors (evaluate*.go) and explained (explain*.go).
+// Made-up timelines (generate*.go) have an outcome that is known to depend on two
+// events far apart. Whatever is written says that it is for research only.
 package ehr
 
 import (
@@ -16,7 +19,7 @@ import (
 func Command(version string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ehr",
-		Short: "Timelines of patients: train and explain models of outcomes (" + Notice + ")",
+		Short: "Timelines of patients: import, label, audit; train and explain models of outcomes (" + Notice + ")",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
@@ -25,7 +28,7 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(), generateCommand())
+	c.AddCommand(importCommand(version), labelCommand(), auditCommand(version), trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(), generateCommand())
 	return c
 }
 
