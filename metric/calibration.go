@@ -192,3 +192,22 @@ func Temperature(logits []float64, positive []bool) float64 {
 	}
 	return math.Exp((lo + hi) / 2)
 }
+
+// Platt returns the slope and the intercept that minimise the log-loss of
+// sigmoid(intercept + slope·logit) for the logits and labels of examples that the
+// model was not trained on (Platt 1999): a temperature of 1/slope and a shift, which
+// a temperature alone lacks where the classes are not equally frequent. They are 1 and
+// 0 when a class is absent or no finite optimum with a positive slope exists.
+func Platt(logits []float64, positive []bool) (slope, intercept float64) {
+	b, err := NewBinary(logits, positive)
+	if err != nil || b.Positives() == 0 || b.Positives() == b.N() {
+		return 1, 0
+	}
+	if a := b.AUROC(); a >= 1 || a <= 0 {
+		return 1, 0
+	}
+	if intercept, slope = b.logistic(b.scores, true); !(slope > 0) || math.IsInf(slope, 1) {
+		return 1, 0
+	}
+	return slope, intercept
+}

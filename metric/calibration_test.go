@@ -39,6 +39,18 @@ func TestRecalibration(t *testing.T) {
 		t.Errorf("calibration in the large is %v for probabilities that are too low", got.Large)
 	}
 	close(t, "temperature", Temperature(logits, positive), 2, 0.08)
+	slope, intercept := Platt(logits, positive)
+	close(t, "slope of Platt", slope, 0.5, 0.02)
+	close(t, "intercept of Platt", intercept, 0, 0.04)
+	for i := range logits {
+		logits[i]++
+	}
+	slope, intercept = Platt(logits, positive)
+	close(t, "slope of Platt", slope, 0.5, 0.02)
+	close(t, "intercept of Platt, shifted", intercept, -0.5, 0.04)
+	if s, i := Platt([]float64{1, 2}, []bool{false, true}); s != 1 || i != 0 {
+		t.Errorf("Platt of separated classes: %v, %v", s, i)
+	}
 	close(t, "temperature without a class", Temperature([]float64{1, 2}, []bool{true, true}), 1, 0)
 }
 

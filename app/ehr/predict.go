@@ -19,6 +19,7 @@ type Fitted struct {
 	Vocabulary  *timeline.Vocabulary
 	Members     []*timeline.Model
 	Temperature float64 // logits are divided by it; chosen on the tuning part
+	Shift       float64 // added after that; 0 if calibration is by temperature alone
 	Threshold   float64 // probability of an alert: specificity .95 on the tuning part
 	Info        checkpoint.Info
 }
@@ -42,7 +43,7 @@ func (f *Fitted) logits(seqs []timeline.Sequence) []float64 {
 func (f *Fitted) probabilities(z []float64) []float64 {
 	p := make([]float64, len(z))
 	for i, x := range z {
-		p[i] = 1 / (1 + math.Exp(-x/f.Temperature))
+		p[i] = 1 / (1 + math.Exp(-x/f.Temperature-f.Shift))
 	}
 	return p
 }
@@ -50,6 +51,7 @@ func (f *Fitted) probabilities(z []float64) []float64 {
 // preprocessing is what a checkpoint keeps beside the configuration.
 type preprocessing struct {
 	Temperature float64 `json:"temperature"`
+	Shift       float64 `json:"shift,omitempty"`
 	Threshold   float64 `json:"threshold"`
 	IntendedUse string  `json:"intended_use"`
 }
@@ -61,7 +63,7 @@ func (f *Fitted) Save(path string) error {
 	info.Go, info.Kernel = runtime.Version(), kernel.Active().String()
 	for dst, v := range map[*json.RawMessage]any{
 		&info.Config: f.Config, &info.Tokenizer: f.Vocabulary,
-		&info.Preprocessing: preprocessing{f.Temperature, f.Threshold, Notice},
+		&info.Preprocessing: preprocessing{f.Temperature, f.Shift, f.Threshold, Notice},
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -117,10 +119,12 @@ func LoadFitted(path string) (*Fitted, error) {
 	if err := f.Vocabulary.Prepare(); err != nil {
 		return nil, format.Invalidf(path, 0, "%w", err)
 	}
-	f.Temperature, f.Threshold = pre.Temperature, pre.Threshold
+	f.Temperature, f.Shift, f.Threshold = pre.Temperature, pre.Shift, pre.Threshold
 	switch {
 	case !(f.Temperature > 0) || math.IsInf(f.Temperature, 1):
 		return nil, format.Invalidf(path, 0, "temperature %v", f.Temperature)
+	case math.IsNaN(f.Shift) || math.IsInf(f.Shift, 0):
+		return nil, format.Invalidf(path, 0, "shift %v", f.Shift)
 	case !(f.Threshold >= 0 && f.Threshold <= 1.001):
 		return nil, format.Invalidf(path, 0, "threshold %v", f.Threshold)
 	case f.Vocabulary.Channels != f.Config.Tokens.Channels():

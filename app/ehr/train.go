@@ -26,6 +26,9 @@ type Config struct {
 	Average  float64         `json:"average"`  // decay of the running mean of weights; 0 means none
 	Patience int             `json:"patience"` // epochs without improvement; 0 means all epochs
 	Pretrain Pretraining     `json:"pretrain"`
+	// Calibration on the tuning part: "temperature" divides logits, "platt" shifts
+	// them as well.
+	Calibration string `json:"calibration"`
 }
 
 // DefaultConfig returns what suits some thousand stays of some days.
@@ -33,7 +36,7 @@ func DefaultConfig() Config {
 	return Config{
 		Tokens: Tokens{Windows: []float64{0, 8}}, Model: timeline.DefaultConfig(), Knots: 12, MinCount: 20,
 		Train:    train.Config{Epochs: 8, Batch: 64, Rate: 1e-3, Warmup: 0.1, Decay: 0.01},
-		Ensemble: 1, Average: 0.99, Pretrain: Pretraining{Kind: "none"},
+		Ensemble: 1, Average: 0.99, Pretrain: Pretraining{Kind: "none"}, Calibration: "platt",
 	}
 }
 
@@ -45,6 +48,9 @@ func (c *Config) Validate() error {
 	if err := c.Model.Validate(); err != nil {
 		return err
 	}
+	if c.Calibration == "" {
+		c.Calibration = "temperature"
+	}
 	switch {
 	case c.Knots < 2 || c.Knots > 256:
 		return fmt.Errorf("knots %d: want 2 to 256", c.Knots)
@@ -54,6 +60,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("ensemble %d: want 1 to 100", c.Ensemble)
 	case !(c.Average >= 0 && c.Average < 1):
 		return fmt.Errorf("average %v: want 0 or more, less than 1", c.Average)
+	case c.Calibration != "temperature" && c.Calibration != "platt":
+		return fmt.Errorf("calibration %q: want temperature or platt", c.Calibration)
 	case c.Patience < 0:
 		return fmt.Errorf("patience %d: want 0 or more", c.Patience)
 	}
@@ -222,10 +230,19 @@ func (f *Fitted) follow(ctx context.Context, run *train.Run, m nn.Module, p *fit
 	return nil
 }
 
-// tune chooses the temperature and the threshold of alerts.
+// tune chooses the calibration and the threshold of alerts.
 func (f *Fitted) tune(p *fitPart) error {
 	z, positive := f.logits(p.tuneSeqs), positives(p.cases, p.tune)
-	f.Temperature = metric.Temperature(z, positive)
+	return f.calibrate(z, positive)
+}
+
+// calibrate chooses them for the logits of the tuning part.
+func (f *Fitted) calibrate(z []float64, positive []bool) error {
+	f.Temperature, f.Shift = metric.Temperature(z, positive), 0
+	if f.Config.Calibration == "platt" {
+		slope, intercept := metric.Platt(z, positive)
+		f.Temperature, f.Shift = 1/slope, intercept
+	}
 	b, err := metric.NewBinary(f.probabilities(z), positive)
 	if err != nil {
 		return err

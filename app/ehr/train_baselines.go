@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"heed/internal/par"
-	"heed/metric"
 	"heed/model/baseline"
 )
 
@@ -134,9 +133,12 @@ func (f *Fitted) runFloors(ctx context.Context, p *fitPart, testIdx []int) ([]sc
 	positive, tunePositive := positives(p.cases, p.train), positives(p.cases, p.tune)
 	var out []scored
 	add := func(name string, tune, test []float64) error {
-		s, err := calibrate(name, tune, tunePositive, test)
-		out = append(out, s)
-		return err
+		g := &Fitted{Config: f.Config} // calibrated like the transformer
+		if err := g.calibrate(tune, tunePositive); err != nil {
+			return err
+		}
+		out = append(out, scored{name: name, p: g.probabilities(test), threshold: g.Threshold})
+		return nil
 	}
 	for _, fl := range floors() {
 		rows := func(idx []int) [][]float32 {
@@ -213,19 +215,4 @@ func logOdds(p []float64) []float64 {
 		z[i] = math.Log(x / (1 - x))
 	}
 	return z
-}
-
-// calibrate turns logits into probabilities by the temperature of the tuning part,
-// which also gives the threshold.
-func calibrate(name string, tuneLogits []float64, tunePositive []bool, logits []float64) (scored, error) {
-	f := &Fitted{Temperature: metric.Temperature(tuneLogits, tunePositive)}
-	b, err := metric.NewBinary(f.probabilities(tuneLogits), tunePositive)
-	if err != nil {
-		return scored{}, err
-	}
-	s := scored{name: name, p: f.probabilities(logits), threshold: b.ThresholdAt(alertSpecificity)}
-	if math.IsNaN(s.threshold) {
-		s.threshold = 0.5
-	}
-	return s, nil
 }

@@ -45,7 +45,7 @@ hospital after 48 hours; --lists gives files whose first column lists the stays 
 train on, to tune on and to test on.
 
 Parts are those of the source, or --folds makes some of patients. Vocabulary and
-quantiles come from the training part; epoch, temperature and the threshold of alerts
+quantiles come from the training part; epoch, calibration and the threshold of alerts
 (specificity .95) from the tuning part; the test part is measured once.
 
 Tokens: with --windows 0,8 there is a token for each code over the whole history (0)
@@ -110,6 +110,7 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&f.Patience, "patience", f.Patience, "epochs without improvement before a fit stops; 0 for none")
 	fs.Float64Var(&f.Average, "average", f.Average, "decay of the running mean of weights; 0 for none")
 	fs.IntVar(&f.Ensemble, "ensemble", f.Ensemble, "models of different seeds, whose logits are averaged")
+	fs.StringVar(&f.Calibration, "calibration", f.Calibration, "on the tuning part: temperature, or platt, which shifts as well")
 	fs.StringVar(&f.Pretrain.Kind, "pretrain", f.Pretrain.Kind, "none, masked (hidden codes) or forecast (values to come)")
 	fs.IntVar(&f.Pretrain.Epochs, "pretrain-epochs", 5, "passes of the pre-training")
 	fs.Float64Var(&f.Pretrain.Hours, "pretrain-hours", 6, "how far ahead the forecast looks")
