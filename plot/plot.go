@@ -1,6 +1,6 @@
 // Package plot draws the figures of a report from plain numbers.
 //
-// In flow structs of slices (Training, ROC, PR, Reliability, Confusion, Bars,
+// In flow structs of slices (Training, ROC, PR, Reliability, Confusion, Bars, Lines,
 // Track, Histogram, Logo, ContactMap), each of which says what its fields mean and in which
 // unit; their Figure method checks them and lays the figure out. Out flow a
 // Figure, which renders to SVG or PNG, and for matrices too large for vectors

@@ -129,6 +129,11 @@ func samples() []sample {
 			Lines: []TrackLine{{Name: "mean over 53 promoters, 95 % interval", Y: effect, Low: low, High: high}, {Name: "shuffled control", Y: gc}}, Marks: motifs}},
 		{"track-crowded", Track{X: x, YLabel: "effect", Lines: []TrackLine{{Name: "mean", Y: gc}},
 			Marks: []Mark{{-36, -31, "first motif with a long name"}, {-29, -24, "second motif with a long name"}, {-22, -20, "third"}, {5, 7, "at the right edge of the panel"}, {-50, -49, "at the left edge of the panel"}, {90, 95, "outside"}}}},
+		{"lines", Lines{Title: "One head and the law", XLabel: "values m of a token", YLabel: "R²", YMin: 0, YMax: 1, Lines: []Line{
+			{Name: "one head", X: []float64{1, 2, 4, 8}, Y: []float64{0.99, 0.75, 0.62, 0.56}, Low: []float64{0.98, 0.7, 0.6, 0.5}, High: []float64{1, 0.8, 0.7, 0.6}},
+			{Name: "(m+1)/(2m)", X: []float64{1, 2, 4, 8}, Y: []float64{1, 0.75, 0.625, 0.5625}, Theory: true}}}},
+		{"lines-log", Lines{XLabel: "tokens", YLabel: "seconds", LogX: true, LogY: true, Lines: []Line{
+			{Name: "full", X: []float64{64, 512, 4096}, Y: []float64{1e-5, 1e-3, 0.07}}, {Name: "linear", X: []float64{64, 512}, Y: []float64{2e-5, 2e-4}}}}},
 		{"histogram", Histogram{Title: "Scores of the test split", XLabel: "predicted probability", Samples: []Sample{{"no promoter", negative}, {"promoter", positive}}}},
 		{"logo", Logo{Title: "Mutagenesis of PRNAB_P1", Letters: "ACGT", Heights: h, Positions: positions, Marks: motifs, YLabel: "drop of log-odds"}},
 		{"logo-stack", Logo{Title: "Letter stacks", Letters: "ACGT", Heights: stack, YLabel: "bits"}},
@@ -282,6 +287,10 @@ func TestErrors(t *testing.T) {
 		{Confusion{Classes: []string{"a"}}, "plot: confusion matrix has 0 rows for 1 classes"},
 		{Confusion{Classes: []string{"a"}, Counts: [][]int{{1, 2}}}, "plot: row 0 of the confusion matrix has 2 columns for 1 classes"},
 		{Confusion{Classes: []string{"a"}, Counts: [][]int{{-1}}}, "plot: row 0 of the confusion matrix has a count of -1"},
+		{Lines{}, "plot: lines without a line"},
+		{Lines{Lines: []Line{{Name: "m", X: one, Y: bad}}}, `plot: lines: value 1 of "m" is NaN`},
+		{Lines{Lines: []Line{{Name: "m", X: one, Y: one, Low: one}}}, `plot: lines: "m" has one end of an interval`},
+		{Lines{LogX: true, Lines: []Line{{Name: "m", X: one, Y: one}}}, `plot: lines: 0 of "m" on a logarithmic axis`},
 		{Bars{}, "plot: bars without a row"},
 		{Bars{Rows: []Bar{{Name: "b", Value: nan}}}, `plot: bars: value 0 of "b" is NaN`},
 		{Bars{Rows: []Bar{{Name: "b", High: math.Inf(1)}}}, `plot: bars: the interval of "b" is infinite`},
