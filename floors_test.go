@@ -16,7 +16,7 @@ import (
 // nor a higher one. Tests obey the same rule, but may also use their own
 // package.
 var floors = [][]string{
-	{"internal/par", "tensor", "format", "metric"},
+	{"internal/clock", "internal/par", "tensor", "format", "metric"},
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
 	{"autograd", "report", "radiomics"},
 	{"nn"},

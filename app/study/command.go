@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/clock"
 	"heed/report"
 )
 
@@ -53,11 +54,12 @@ func listCommand() *cobra.Command {
 
 // A runRequest is the command line of "heed study run".
 type runRequest struct {
-	lab     Lab
-	out     string
-	asJSON  bool
-	version string
-	command []string
+	lab      Lab
+	out      string
+	markdown string
+	asJSON   bool
+	version  string
+	command  []string
 }
 
 func runCommand(version string) *cobra.Command {
@@ -67,6 +69,7 @@ func runCommand(version string) *cobra.Command {
 		Short: "Run studies; print what they found, and write it as a page with -o",
 		Example: `  heed study run planted
   heed study run all -o studies
+  heed study run all --markdown docs/results/studies.md
   heed study run separation --family 1a3a.a3m.gz --structure 1a3a.pdb.gz`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -81,6 +84,7 @@ func runCommand(version string) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.StringVarP(&r.out, "output", "o", "", "folder for report.html, figures and findings.json")
+	fs.StringVar(&r.markdown, "markdown", "", "Markdown file for findings, figures in a folder beside it; sections of studies that are not run stay")
 	fs.Uint64Var(&r.lab.Seed, "seed", r.lab.Seed, "seed of the first repetition; each repetition has the next one")
 	fs.IntVar(&r.lab.Seeds, "seeds", r.lab.Seeds, "repetitions")
 	fs.IntVar(&r.lab.Cores, "threads", 0, "cores to use; 0 means all. Findings do not depend on it")
@@ -94,11 +98,12 @@ func runCommand(version string) *cobra.Command {
 
 // A done study.
 type done struct {
-	Study   string    `json:"study"`
-	Seconds float64   `json:"seconds"`
-	Finding *Finding  `json:"finding"`
-	study   Study     `json:"-"`
-	began   time.Time `json:"-"`
+	Study   string  `json:"study"`
+	Seconds float64 `json:"seconds"`
+	// Processor is the time of all cores together, 0 if the system does not tell.
+	Processor float64  `json:"processor_seconds,omitempty"`
+	Finding   *Finding `json:"finding"`
+	study     Study    `json:"-"`
 }
 
 func (r *runRequest) run(cmd *cobra.Command, args []string) error {
@@ -119,17 +124,26 @@ func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 			studies = append(studies, s)
 		}
 	}
+	if r.markdown != "" {
+		if _, err := r.readMarkdown(); err != nil {
+			return err
+		}
+	}
 	tell := cmd.ErrOrStderr()
 	var all []done
 	for _, s := range studies {
 		l := r.lab
 		l.Tell = func(what string) { fmt.Fprintf(tell, "%s: %s\n", s.Name, what) }
-		d := done{Study: s.Name, study: s, began: time.Now()}
+		d := done{Study: s.Name, study: s}
+		began := time.Now()
+		before, _ := clock.Processor()
 		var err error
 		if d.Finding, err = s.Run(cmd.Context(), &l); err != nil {
 			return fmt.Errorf("study %s: %w", s.Name, err)
 		}
-		d.Seconds = time.Since(d.began).Seconds()
+		d.Seconds = time.Since(began).Seconds()
+		after, _ := clock.Processor()
+		d.Processor = after - before
 		all = append(all, d)
 		if !r.asJSON {
 			if err := d.print(cmd.OutOrStdout()); err != nil {
@@ -141,6 +155,11 @@ func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		if err := e.Encode(all); err != nil {
+			return err
+		}
+	}
+	if r.markdown != "" {
+		if err := r.writeMarkdown(all); err != nil {
 			return err
 		}
 	}

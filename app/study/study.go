@@ -30,7 +30,7 @@ type Study struct {
 
 // All lists the studies in the order in which they are best read.
 func All() []Study {
-	return []Study{planted(), leak(), separation()}
+	return []Study{heads(), mask(), planted(), leak(), separation()}
 }
 
 // Find returns the study of a name.
@@ -69,6 +69,14 @@ func (l *Lab) tell(format string, args ...any) {
 
 // pick returns full, or tiny in a tiny lab.
 func (l *Lab) pick(full, tiny int) int {
+	if l.Tiny {
+		return tiny
+	}
+	return full
+}
+
+// bound returns full, or tiny in a tiny lab: what a short training must reach.
+func (l *Lab) bound(full, tiny float64) float64 {
 	if l.Tiny {
 		return tiny
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"heed/autograd"
+	"heed/internal/clock"
 	"heed/internal/kernel"
 	"heed/nn"
 )
@@ -109,7 +110,7 @@ func (b bench) cost(rounds, full int) {
 			one.Forward(t, x, autograd.Packed(n*n))
 		}, func(n int) float64 { return fullAttention(n) + float64(n*n)*12*d*d }, full},
 	}
-	now, what := clock(b.cores)
+	now, what := clock.New(b.cores)
 	fmt.Printf("kernel %s, %d cores, width %d, %d heads, %d rounds, seconds of %s\n\n", kernel.Active(), b.cores, b.width, b.heads, rounds, what)
 	fmt.Println("| N = L | what | multiply-adds | seconds, best | median | GFLOP/s of the best |\n|---|---|---|---|---|---|")
 	times := map[string][]float64{}
@@ -155,16 +156,6 @@ func (b bench) cost(rounds, full int) {
 		b, half := slope(logN, logT)
 		fmt.Printf("| %s | %.2f | %.2f (%.2f to %.2f) | %d |\n", k.name, c, b, b-half, b+half, len(logN))
 	}
-}
-
-// clock returns what times are taken by, and its name: the processor's time for one
-// core, if the system tells it, and otherwise the clock on the wall.
-func clock(cores int) (now func() float64, name string) {
-	if _, ok := cpuSeconds(); ok && cores == 1 {
-		return func() float64 { s, _ := cpuSeconds(); return s }, "processor time"
-	}
-	start := time.Now()
-	return func() float64 { return time.Since(start).Seconds() }, "wall time"
 }
 
 // slope fits y = a + b·x by least squares and returns b and half the width of its

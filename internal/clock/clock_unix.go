@@ -1,12 +1,12 @@
 //go:build unix
 
-package main
+package clock
 
 import "syscall"
 
-// cpuSeconds returns the processor time of this process, which other work on the
-// machine hardly changes.
-func cpuSeconds() (float64, bool) {
+// Processor returns the processor time of this process in seconds, which other
+// work on the machine hardly changes, and whether the system tells it.
+func Processor() (float64, bool) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, false
