@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
 	{"autograd", "report", "radiomics"},
 	{"nn"},
-	{"optim", "checkpoint", "data"},
+	{"optim", "checkpoint", "data", "internal/cost"},
 	{"model/*", "train", "explain", "motif"},
 	{"app/*"},
 	{"internal/web"},
