@@ -314,3 +314,16 @@ func adamW(p []float32, g []float32, m []float32, v []float32, a *[9]float32) {
 		adamWGeneric(p, g, m, v, a)
 	}
 }
+
+func fuse(turns int) (perTurn int) {
+	switch active {
+	case AVX512:
+		fuseAVX512(turns)
+		return 24 * 16
+	case AVX2:
+		fuseAVX2(turns)
+		return 12 * 8
+	}
+	perTurn, _ = fuseGeneric(turns, 1)
+	return perTurn
+}

@@ -89,3 +89,8 @@ func dropoutAdd(y []float32, x []float32, keyLow uint32, keyHigh uint32, thresho
 func adamW(p []float32, g []float32, m []float32, v []float32, a *[9]float32) {
 	adamWGeneric(p, g, m, v, a)
 }
+
+func fuse(turns int) (perTurn int) {
+	perTurn, _ = fuseGeneric(turns, 1)
+	return perTurn
+}

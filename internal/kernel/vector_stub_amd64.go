@@ -293,3 +293,13 @@ func adamWAVX512(p []float32, g []float32, m []float32, v []float32, a *[9]float
 //
 //go:noescape
 func adamWAVX2(p []float32, g []float32, m []float32, v []float32, a *[9]float32)
+
+// fuseAVX512 multiplies and adds in 24 (AVX-512) or 12 registers, turns (at least 1) times.
+//
+//go:noescape
+func fuseAVX512(turns int)
+
+// fuseAVX2 multiplies and adds in 24 (AVX-512) or 12 registers, turns (at least 1) times.
+//
+//go:noescape
+func fuseAVX2(turns int)

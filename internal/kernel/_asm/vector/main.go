@@ -15,5 +15,6 @@ func main() {
 	norm()
 	dropout()
 	adamW()
+	fuse()
 	Generate()
 }
