@@ -1,0 +1,120 @@
+package ehr
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func alertTrainCommand(version string) *cobra.Command {
+	j := DefaultAlertJob()
+	var out string
+	var force, asJSON bool
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train an alert on made-up timelines, and measure it by days and events between its two causes",
+		Long: `Make up patients as heed ehr generate does, train a causal transformer to say at any
+time whether the drug and the abnormal value that belong together have happened, and
+measure it on other patients: by the days between the two (which are trained up to
+--max-gap alone), by what is missing in patients without an outcome, and by the number
+of events between the two. Beside it, on the same patients: an LSTM and a GRU-D with as
+many parameters, and a bag of codes, which cannot do better than chance.
+
+Training begins with few events a patient and ends with any number. With -o, the folder
+gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(Notice) + ".",
+		Example: `  heed ehr alert train -o alert
+  heed ehr alert train --level 3 --layers 3 --seed 2 -o stopped`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			j.Version, j.Command = version, append([]string{"ehr", "alert", "train"}, commandLine(cmd, args)...)
+			if err := j.Validate(); err != nil {
+				return &UsageError{err.Error()}
+			}
+			if out != "" {
+				if err := makeFolder(out, force); err != nil {
+					return err
+				}
+			}
+			o, err := j.Run(cmd.Context(), func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) })
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := o.write(out, &j); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(o.summary())
+			}
+			return WriteAlertTable(cmd.OutOrStdout(), o.Rows)
+		},
+	}
+	fs, f := c.Flags(), &j.Fit
+	fs.StringVarP(&out, "output", "o", "", "folder for the model and its scores")
+	fs.BoolVar(&force, "force", false, "write into a folder that is not empty")
+	fs.BoolVar(&asJSON, "json", false, "print scores as JSON")
+	fs.IntVar(&j.Generation.Level, "level", j.Generation.Level, "what the outcome depends on, 0 to 5: see heed ehr generate --help")
+	fs.IntVar(&j.Generation.Patients, "patients", j.Generation.Patients, "patients to train on")
+	fs.Float64Var(&j.Generation.Noise, "noise", j.Generation.Noise, "share of labels that are wrong")
+	fs.Float64Var(&j.Generation.MaxGap, "max-gap", j.Generation.MaxGap, "days between the two in training, at most")
+	fs.Float64Var(&j.MinDensity, "min-density", j.MinDensity, "least factor on the number of other events")
+	fs.Float64Var(&j.MaxDensity, "max-density", j.MaxDensity, "greatest factor")
+	fs.Float64Var(&j.Curriculum, "curriculum", j.Curriculum, "share of the epochs with few events")
+	fs.IntVar(&j.Tune, "tune", j.Tune, "patients to tune on")
+	fs.IntVar(&j.Test, "test", j.Test, "patients to test on, in all bins of days together")
+	fs.IntVar(&j.Long, "long", j.Long, "patients in each bin of events between the two")
+	fs.IntVar(&j.MaxBetween, "max-between", j.MaxBetween, "events between the two at most")
+	fs.StringSliceVar(&j.Floors, "floors", j.Floors, "models beside the transformer: LSTM, GRU-D, bag of codes; empty for none")
+	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
+	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
+	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
+	fs.IntVar(&f.Model.FFN, "ffn", f.Model.FFN, "width of the feed-forward layers")
+	fs.StringVar(&f.Model.Time, "time", f.Model.Time, "how time enters: bias or none; what counts from the prediction cannot be asked event by event")
+	fs.IntVar(&f.Train.Epochs, "epochs", f.Train.Epochs, "passes over the patients")
+	fs.IntVar(&f.Train.Batch, "batch", f.Train.Batch, "patients in a step")
+	fs.Float64Var(&f.Train.Rate, "rate", f.Train.Rate, "peak learning rate")
+	fs.Uint64Var(&f.Train.Seed, "seed", 1, "seed of the models; that of the patients is fixed by --data-seed")
+	fs.Uint64Var(&j.Generation.Seed, "data-seed", j.Generation.Seed, "seed of the patients")
+	fs.IntVar(&f.Train.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
+	return c
+}
+
+// sentence begins a text with a capital letter.
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments", cmd.CommandPath())
+	}
+	return nil
+}
+
+// An AlertSummary is an AlertOutcome for machines.
+type AlertSummary struct {
+	IntendedUse string     `json:"intended_use"`
+	NotADevice  bool       `json:"not_a_device"`
+	MadeUp      bool       `json:"made_up_patients"`
+	Temperature float64    `json:"temperature"`
+	Threshold   float64    `json:"threshold"`
+	Models      []AlertRow `json:"models"`
+}
+
+func (o *AlertOutcome) summary() AlertSummary {
+	return AlertSummary{Notice, true, true, o.Fitted.Temperature, o.Fitted.Threshold, o.Rows}
+}
+
+func (o *AlertOutcome) write(folder string, j *AlertJob) error {
+	if err := writeJSONFile(filepath.Join(folder, "job.json"), j); err != nil {
+		return err
+	}
+	if err := writeJSONFile(filepath.Join(folder, "alert.json"), o.summary()); err != nil {
+		return err
+	}
+	return o.Fitted.Save(filepath.Join(folder, "model.safetensors"))
+}

@@ -1,0 +1,359 @@
+package ehr
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"heed/autograd"
+	"heed/internal/par"
+	"heed/metric"
+	"heed/model/timeline"
+	"heed/train"
+)
+
+// An AlertJob is everything that decides what "heed ehr alert train" computes.
+type AlertJob struct {
+	Fit        Config     `json:"fit"`
+	Generation Generation `json:"generation"` // of the patients to train on
+	MinDensity float64    `json:"min_density"`
+	MaxDensity float64    `json:"max_density"`
+	// Curriculum is the share of the epochs that see the fewest events only: the
+	// relation is found among few and kept among many.
+	Curriculum float64  `json:"curriculum"`
+	Tune       int      `json:"tuning_patients"`
+	Test       int      `json:"test_patients"`     // in all bins of days together
+	Long       int      `json:"distance_patients"` // in each bin of events between
+	MaxBetween int      `json:"max_events_between"`
+	Floors     []string `json:"floors"`
+	Command    []string `json:"command"`
+	Version    string   `json:"heed"`
+}
+
+// DefaultAlertJob trains on gaps up to 180 days and tests up to 730.
+func DefaultAlertJob() AlertJob {
+	g := DefaultGeneration()
+	g.Patients, g.MaxGap = 20000, 180
+	m := timeline.DefaultConfig()
+	m.Layers, m.Dim, m.Heads, m.FFN, m.ValueHidden = 2, 32, 4, 64, 16
+	m.Value, m.Time, m.Causal, m.LagUnit = "projection", "bias", true, 1
+	m.Dropout, m.DropTokens, m.MaxTokens = 0, 0, 4096
+	c := DefaultConfig()
+	c.Tokens, c.Model, c.MinCount, c.Average = Tokens{}, m, 10, 0.98
+	c.Train = train.Config{Epochs: 6, Batch: 32, Rate: 4e-3, Warmup: 0.05, Decay: 0.01}
+	return AlertJob{
+		Fit: c, Generation: g, MinDensity: 0.05, MaxDensity: 10, Curriculum: 0.5,
+		Tune: 600, Test: 2100, Long: 100, MaxBetween: 2048, Floors: []string{"LSTM", "GRU-D", "bag of codes"},
+	}
+}
+
+// Validate reports the first field that makes no sense.
+func (j *AlertJob) Validate() error {
+	if err := j.Fit.Validate(); err != nil {
+		return err
+	}
+	if err := j.Generation.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case !(j.MinDensity > 0 && j.MinDensity <= j.MaxDensity && j.MaxDensity <= 20):
+		return fmt.Errorf("densities %v to %v: want two factors up to 20, the smaller first", j.MinDensity, j.MaxDensity)
+	case !(j.Curriculum >= 0 && j.Curriculum <= 1):
+		return fmt.Errorf("curriculum %v: want a share of the epochs", j.Curriculum)
+	case j.Tune < 16 || j.Test < 0 || j.Long < 0 || max(j.Tune, j.Test, j.Long) > 1e6:
+		return fmt.Errorf("%d patients to tune and %d and %d to test on: want 16 or more, and 0 or more", j.Tune, j.Test, j.Long)
+	case j.MaxBetween < 0 || j.MaxBetween > 1<<15:
+		return fmt.Errorf("%d events between: want 0 to %d", j.MaxBetween, 1<<15)
+	}
+	return nil
+}
+
+// Which seeds make which patients: no patient is in two parts.
+const (
+	streamTune = 0x74756e65 // "tune"
+	streamTest = 0x74657374 // "test"
+	streamLong = 0x6c6f6e67 // "long"
+	streamAsk  = 0x61736b   // "ask"
+)
+
+// alertCases makes patients of a generation on all cores.
+func (j *AlertJob) alertCases(g Generation, low, high float64) []alertCase {
+	cases := make([]alertCase, g.Patients)
+	par.Do(len(cases), j.cores(), func(_, i int) { cases[i] = g.alertCase(int64(i+1), low, high) })
+	return cases
+}
+
+func (j *AlertJob) cores() int {
+	if n := j.Fit.Train.Cores; n > 0 {
+		return n
+	}
+	return par.Cores()
+}
+
+// encode gives cases their tokens.
+func encodeCases(v *timeline.Vocabulary, cases []alertCase, cores int) {
+	par.Do(len(cases), cores, func(_, i int) {
+		cases[i].seq = v.Encode(cases[i].events, float32(math.NaN()), false)
+	})
+}
+
+// An alertFit is a model with what it has learned from.
+type alertFit struct {
+	job        *AlertJob
+	vocabulary *timeline.Vocabulary
+	easy, full []alertCase // to train on: few events, and any number
+	tune       []alertCase
+}
+
+// newAlertFit makes patients and learns codes and the moments of values.
+func newAlertFit(j *AlertJob) (*alertFit, error) {
+	f := &alertFit{job: j}
+	f.full = j.alertCases(j.Generation, j.MinDensity, j.MaxDensity)
+	f.easy = j.alertCases(j.Generation, j.MinDensity, j.MinDensity)
+	g := j.Generation
+	g.Seed, g.Patients = g.Seed^streamTune, j.Tune
+	f.tune = j.alertCases(g, j.MinDensity, j.MaxDensity)
+	var err error
+	if f.vocabulary, err = timeline.Learn(func(yield func([]timeline.Event) bool) {
+		for i := range f.full {
+			if !yield(f.full[i].events) {
+				return
+			}
+		}
+	}, 1, j.Fit.MinCount, j.Fit.Knots); err != nil {
+		return nil, err
+	}
+	for _, cases := range [][]alertCase{f.easy, f.full, f.tune} {
+		encodeCases(f.vocabulary, cases, j.cores())
+	}
+	return f, nil
+}
+
+// fit trains a model: first on few events, then on any number. Of all epochs it keeps
+// the one with the best AUROC on the tuning part.
+func (f *alertFit) fit(ctx context.Context, name string, m alertModel, seed uint64, see func(name string, p Progress)) error {
+	c := f.job.Fit.Train
+	c.Seed = seed
+	best := train.Best{}
+	early := int(math.Round(f.job.Curriculum * float64(c.Epochs)))
+	for stage, cases := range [][]alertCase{f.easy, f.full} {
+		part := c
+		part.Epochs = early
+		if stage == 1 {
+			part.Epochs = c.Epochs - early
+		}
+		part.Seed += uint64(stage)
+		if part.Epochs == 0 {
+			continue
+		}
+		if err := f.stage(ctx, m, part, cases, &best, func(p Progress) {
+			p.Stage = []string{"few events", "all events"}[stage]
+			see(name, p)
+		}); err != nil {
+			return err
+		}
+	}
+	best.Load(m)
+	return nil
+}
+
+func (f *alertFit) stage(ctx context.Context, m alertModel, c train.Config, cases []alertCase, best *train.Best, see func(Progress)) error {
+	lengths := make([]int, len(cases))
+	for i := range cases {
+		lengths[i] = 1 + len(cases[i].seq.Codes)
+	}
+	run, err := train.New(c, train.Problem{Model: m, Lengths: lengths, Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
+		qs := make([]question, len(examples))
+		for i, e := range examples {
+			qs[i] = cases[e].draw(t.Rand)
+		}
+		seqs, targets := f.pose(qs)
+		return autograd.BinaryCrossEntropy(t, m.logits(t, seqs), targets, norm)
+	}})
+	if err != nil {
+		return err
+	}
+	average := train.Average{Decay: f.job.Fit.Average}
+	loss, steps := 0.0, 0
+	for s, err := range run.Steps(ctx) {
+		if err != nil {
+			return err
+		}
+		average.See(m)
+		loss, steps = loss+s.Loss, steps+1
+		if !s.EpochEnds {
+			continue
+		}
+		average.Swap(m)
+		qs := questions(f.tune)
+		z := f.ask(m, qs)
+		b, err := metric.NewBinary(z, answers(qs))
+		if err != nil {
+			return fmt.Errorf("train: step %d: %w on the tuning part", s.N, train.ErrDiverged)
+		}
+		improved, _ := best.See(m, s.N, b.AUROC())
+		average.Swap(m)
+		see(Progress{Epoch: s.Epoch, Epochs: c.Epochs, Loss: loss / float64(steps), AUROC: b.AUROC(), AUPRC: b.AUPRC(), Best: improved})
+		loss, steps = 0, 0
+	}
+	return nil
+}
+
+// pose returns tokens and answers of questions.
+func (f *alertFit) pose(qs []question) ([]*timeline.Sequence, []float32) {
+	seqs, targets := make([]*timeline.Sequence, len(qs)), make([]float32, len(qs))
+	for i, q := range qs {
+		s := q.sequence(f.vocabulary.Channels)
+		seqs[i] = &s
+		if q.positive() {
+			targets[i] = 1
+		}
+	}
+	return seqs, targets
+}
+
+// questions asks at the end of each record.
+func questions(cases []alertCase) []question {
+	qs := make([]question, len(cases))
+	for i := range cases {
+		qs[i] = cases[i].at(len(cases[i].events))
+	}
+	return qs
+}
+
+// anytime asks each case three times: before the second of the two, when it has
+// happened, and at the end: what calibration is for.
+func anytime(cases []alertCase, seed uint64) []question {
+	r := rand.New(rand.NewPCG(seed, streamAsk))
+	var qs []question
+	for i := range cases {
+		c := &cases[i]
+		qs = append(qs, c.at(c.before(r.Float64())), c.at(c.second), c.at(len(c.events)))
+	}
+	return qs
+}
+
+func answers(qs []question) []bool {
+	out := make([]bool, len(qs))
+	for i, q := range qs {
+		out[i] = q.positive()
+	}
+	return out
+}
+
+// ask returns the logit of each question.
+func (f *alertFit) ask(m alertModel, qs []question) []float64 {
+	out := make([]float64, len(qs))
+	cores := f.job.cores()
+	tapes := make([]autograd.Tape, cores)
+	// As many as make some thousand events, so that long ones come alone.
+	const events = 2000
+	var packs [][2]int
+	for lo := 0; lo < len(qs); {
+		hi, n := lo, 0
+		for hi < len(qs) && (hi == lo || n+qs[hi].count <= events) {
+			n += qs[hi].count
+			hi++
+		}
+		packs = append(packs, [2]int{lo, hi})
+		lo = hi
+	}
+	par.Do(len(packs), cores, func(worker, i int) {
+		t := &tapes[worker]
+		t.NoGrad = true
+		t.Reset()
+		lo, hi := packs[i][0], packs[i][1]
+		seqs, _ := f.pose(qs[lo:hi])
+		for k, z := range m.logits(t, seqs).Data {
+			out[lo+k] = float64(z)
+		}
+	})
+	return out
+}
+
+// model makes an untrained model of a name.
+func (f *alertFit) model(name string, seed uint64) (alertModel, error) {
+	r := rand.New(rand.NewPCG(seed, streamInit))
+	transformer := alertTransformer{timeline.New(f.job.Fit.Model, f.vocabulary, r)}
+	if name == "transformer" {
+		return transformer, nil
+	}
+	return newAlertReader(name, &f.job.Fit.Model, f.vocabulary, parameters(transformer), r)
+}
+
+// An AlertOutcome is what "heed ehr alert train" found out.
+type AlertOutcome struct {
+	Fitted *Fitted
+	Rows   []AlertRow
+}
+
+// Run trains the transformer and its floors on the same patients and measures them on
+// the same others. tell may be nil.
+func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutcome, error) {
+	if err := j.Validate(); err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	if tell == nil {
+		tell = func(string) {}
+	}
+	f, err := newAlertFit(j)
+	if err != nil {
+		return nil, err
+	}
+	parts := f.parts()
+	o := &AlertOutcome{}
+	seed := j.Fit.Train.Seed
+	for _, name := range append([]string{"transformer"}, j.Floors...) {
+		begin := time.Now()
+		row := AlertRow{Model: name, Seed: seed}
+		var ask func([]question) []float64
+		if name == "bag of codes" {
+			if ask, row.Parameters, err = f.bagOfEvents(); err != nil {
+				return nil, err
+			}
+		} else {
+			m, err := f.model(name, seed)
+			if err != nil {
+				return nil, err
+			}
+			row.Parameters = parameters(m)
+			if err := f.fit(ctx, name, m, seed, func(name string, p Progress) {
+				tell(fmt.Sprintf("%s  %s %d/%d  loss %.4f  tuning AUROC %.3f", name, p.Stage, p.Epoch, p.Epochs, p.Loss, p.AUROC))
+			}); err != nil {
+				return nil, err
+			}
+			if t, ok := m.(alertTransformer); ok {
+				if o.Fitted, err = f.finish(t.Model); err != nil {
+					return nil, err
+				}
+			}
+			ask = func(qs []question) []float64 { return f.ask(m, qs) }
+		}
+		row.Seconds = time.Since(begin).Seconds()
+		if row.Scores, err = alertScores(parts, seed, ask); err != nil {
+			return nil, err
+		}
+		o.Rows = append(o.Rows, row)
+	}
+	return o, nil
+}
+
+// finish calibrates a model on questions at any time. The threshold has specificity
+// .95 among questions at the end of a record.
+func (f *alertFit) finish(m *timeline.Model) (*Fitted, error) {
+	x := &Fitted{Config: f.job.Fit, Vocabulary: f.vocabulary, Members: []*timeline.Model{m}}
+	x.Info.Heed, x.Info.Command = f.job.Version, f.job.Command
+	any := anytime(f.tune, f.job.Fit.Train.Seed)
+	x.Temperature = metric.Temperature(f.ask(alertTransformer{m}, any), answers(any))
+	end := questions(f.tune)
+	b, err := metric.NewBinary(x.probabilities(f.ask(alertTransformer{m}, end)), answers(end))
+	if err != nil {
+		return nil, err
+	}
+	if x.Threshold = b.ThresholdAt(alertSpecificity); math.IsNaN(x.Threshold) {
+		x.Threshold = 0.5
+	}
+	return x, nil
+}
