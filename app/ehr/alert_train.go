@@ -131,12 +131,12 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	return f, nil
 }
 
-// fit trains a model: first on few events, then on any number. Of all epochs it keeps
-// the one with the best AUROC on the tuning part.
+// fit trains a model: first on few events, then on any number. Of the epochs of the
+// last stage it keeps the one with the least log-loss on the tuning part.
 func (f *alertFit) fit(ctx context.Context, name string, m alertModel, seed uint64, see func(name string, p Progress)) error {
 	c := f.job.Fit.Train
 	c.Seed = seed
-	best := train.Best{}
+	var best train.Best
 	early := int(math.Round(f.job.Curriculum * float64(c.Epochs)))
 	for stage, cases := range [][]alertCase{f.easy, f.full} {
 		part := c
@@ -148,6 +148,7 @@ func (f *alertFit) fit(ctx context.Context, name string, m alertModel, seed uint
 		if part.Epochs == 0 {
 			continue
 		}
+		best = train.Best{}
 		if err := f.stage(ctx, m, part, cases, &best, func(p Progress) {
 			p.Stage = []string{"few events", "all events"}[stage]
 			see(name, p)
@@ -193,7 +194,7 @@ func (f *alertFit) stage(ctx context.Context, m alertModel, c train.Config, case
 		if err != nil {
 			return fmt.Errorf("train: step %d: %w on the tuning part", s.N, train.ErrDiverged)
 		}
-		improved, _ := best.See(m, s.N, b.AUROC())
+		improved, _ := best.See(m, s.N, -logLoss(z, answers(qs)))
 		average.Swap(m)
 		see(Progress{Epoch: s.Epoch, Epochs: c.Epochs, Loss: loss / float64(steps), AUROC: b.AUROC(), AUPRC: b.AUPRC(), Best: improved})
 		loss, steps = 0, 0
@@ -356,4 +357,16 @@ func (f *alertFit) finish(m *timeline.Model) (*Fitted, error) {
 		x.Threshold = 0.5
 	}
 	return x, nil
+}
+
+// logLoss is the mean log-loss of logits.
+func logLoss(z []float64, positive []bool) float64 {
+	sum := 0.0
+	for i, x := range z {
+		if positive[i] {
+			x = -x
+		}
+		sum += max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+	}
+	return sum / float64(len(z))
 }
