@@ -87,7 +87,7 @@ func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline,
 		if err != nil {
 			return nil, err
 		}
-		if f.Vocabulary.ID(e.Code) == timeline.UnknownToken {
+		if !f.knows(e.Code) {
 			t.Unknown++
 		}
 		t.Days, t.Highest = e.Day, max(t.Highest, p)
@@ -104,14 +104,14 @@ func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline,
 	return t, nil
 }
 
-// A patient is the state of one who is watched.
-type patient struct {
+// A patientState is what is kept of one who is watched.
+type patientState struct {
 	f       *Fitted
 	streams []*timeline.Stream
 }
 
-func (f *Fitted) newPatient() (*patient, error) {
-	p := &patient{f: f}
+func (f *Fitted) newPatient() (*patientState, error) {
+	p := &patientState{f: f}
 	if f.Config.Tokens.Channels() != 1 || len(f.Config.Tokens.Windows) > 0 {
 		return nil, usagef("the model sums up windows of time and cannot be asked event by event: train one with heed ehr alert train, or heed ehr train --windows none --causal --time bias")
 	}
@@ -126,7 +126,7 @@ func (f *Fitted) newPatient() (*patient, error) {
 }
 
 // see takes in an event and returns the calibrated probability at its time.
-func (p *patient) see(e Event) (float64, error) {
+func (p *patientState) see(e Event) (float64, error) {
 	x := timeline.Event{Code: e.Code, Time: e.Day}
 	if e.Value == e.Value {
 		x.Values = []float32{e.Value}

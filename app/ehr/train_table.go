@@ -49,8 +49,17 @@ const clock = "2006-01-02T15:04:05"
 // Cases reads both files.
 func (s *Tables) Cases() ([]Case, map[string]int, error) {
 	sum := sha256.New()
+	events, err := readEvents(filepath.Join(s.Folder, "events.csv"), sum)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.label(events, sum)
+}
+
+// readEvents reads the events of every subject, static ones first and the others by
+// time. The bytes go to sum as well.
+func readEvents(path string, sum io.Writer) (map[int64][]tableEvent, error) {
 	events := map[int64][]tableEvent{}
-	path := filepath.Join(s.Folder, "events.csv")
 	names := map[string]string{} // one copy of each code
 	err := eachRecord(path, sum, []string{"subject_id", "time", "code", "numeric_value"}, nil, func(line int, f []string) error {
 		id, err := strconv.ParseInt(f[0], 10, 64)
@@ -82,7 +91,7 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, es := range events {
 		slices.SortStableFunc(es, func(a, b tableEvent) int {
@@ -92,7 +101,7 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 			return a.at.Compare(b.at)
 		})
 	}
-	return s.label(events, sum)
+	return events, nil
 }
 
 // label makes the cases.
