@@ -51,7 +51,7 @@ func (c *alertCase) at(count int) question { return question{c, count} }
 // draw returns the question of an example in training: at the end, half of the time;
 // after the two, a quarter; before the second of them, a quarter.
 func (c *alertCase) draw(r *rand.Rand) question {
-	n := len(c.events)
+	n := len(c.seq.Codes)
 	switch u := r.Float64(); {
 	case u < 0.25:
 		return c.at(c.before(r.Float64()))

@@ -43,7 +43,7 @@ type AlertHeads struct {
 // AlertHead is one head. Effects are means over patients.
 type AlertHead struct {
 	Layer int `json:"layer"`
-	Head  int `json:"head"`
+	Head  int `json:"head"` // -1: all of the layer together
 	// Drug is how much of the logit comes back when the head alone hears of the right
 	// drug while the patient has another (explain.PatchHeads); Value, when it alone
 	// hears of the abnormal value while the patient's is normal.
@@ -104,6 +104,7 @@ func (f *Fitted) Heads(ctx context.Context, g Generation, density float64, pairs
 			}
 			out.Heads = append(out.Heads, x)
 		}
+		out.Heads = append(out.Heads, AlertHead{Layer: l, Head: -1})
 	}
 	if err := h.patch(ctx, positive); err != nil {
 		return nil, err
@@ -159,7 +160,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 			h.out.Rows = append(h.out.Rows, RowEffect{Place: fmt.Sprintf("layer %d, %s", l, names[p])})
 		}
 		for _, part := range []string{"attention", "feed-forward"} {
-			h.out.And = append(h.out.And, AndShare{Part: fmt.Sprintf("layer %d, %s", l, part)})
+			for _, at := range []string{"the value", "[CLS]"} {
+				h.out.And = append(h.out.And, AndShare{Part: fmt.Sprintf("layer %d, %s, at %s", l, part, at)})
+			}
 		}
 	}
 	lost := make([]float64, len(h.out.And))
@@ -176,6 +179,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 			}
 			for j := range h.out.Heads {
 				x := &h.out.Heads[j]
+				if x.Head < 0 {
+					continue
+				}
 				*[]*float64{&x.Drug, &x.Value}[k] += p.Effect[x.Layer][x.Head] / n
 			}
 		}
@@ -191,7 +197,7 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 				r.Cls += p.Effect[l][both.Rows-1] / n
 			}
 		}
-		h.and(both, other, normal, neither, lost, n)
+		h.and(both, other, normal, neither, []int{c.truth.Lab, both.Rows - 1}, lost, n)
 	}
 	for i := range lost {
 		h.out.And[i].Share = lost[i] / h.out.Interaction
@@ -204,8 +210,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 //
 //	part(both) := part(other) + part(normal) - part(neither)
 //
-// at every token.
-func (h *headStudy) and(both, other, normal, neither *explain.Case, lost []float64, n float64) {
+// at one of two tokens: that of the value, and [CLS]. What is lost there may be made
+// there or only pass through: a part that copies what an earlier one made loses it too.
+func (h *headStudy) and(both, other, normal, neither *explain.Case, rows []int, lost []float64, n float64) {
 	var seen [4]map[string][]float32
 	var scores [4]float64
 	for i, c := range []*explain.Case{both, other, normal, neither} {
@@ -224,20 +231,21 @@ func (h *headStudy) and(both, other, normal, neither *explain.Case, lost []float
 	for l, layer := range h.m.Layers {
 		for k, part := range [][2]string{{".input", ".middle"}, {".middle", ".output"}} {
 			from, to := layer.Name+part[0], layer.Name+part[1]
-			t := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
-				if name != to {
-					return
-				}
-				for j := range v.Data {
-					d := float32(0)
-					for i, sign := range []float32{1, -1, -1, 1} {
-						d += sign * (seen[i][to][j] - seen[i][from][j])
+			for at, row := range rows {
+				t := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
+					if name != to {
+						return
 					}
-					v.Data[j] -= d
-				}
-			}}
-			score := float64(both.Run(t, 1).Data[0])
-			lost[2*l+k] += (scores[0] - score) / n
+					d := v.Dim(-1)
+					for j := row * d; j < (row+1)*d; j++ {
+						for i, sign := range []float32{1, -1, -1, 1} {
+							v.Data[j] -= sign * (seen[i][to][j] - seen[i][from][j])
+						}
+					}
+				}}
+				score := float64(both.Run(t, 1).Data[0])
+				lost[4*l+2*k+at] += (scores[0] - score) / n
+			}
 		}
 	}
 }
@@ -268,7 +276,7 @@ func (h *headStudy) ablate(ctx context.Context, cases []alertCase) error {
 	return nil
 }
 
-// A blindness takes from one head the keys of some lags; the weights of the others
+// A blindness takes from one head, or from all of a layer, the keys of some lags; the weights of the others
 // grow in proportion. A row without any key gets nothing.
 type blindness struct {
 	layer, head int
@@ -307,9 +315,12 @@ func (h *headStudy) auroc(ctx context.Context, qs []question, b *blindness) (flo
 // write changes weights (1, H, L, L).
 func (b *blindness) write(v *autograd.Var, times []float32) {
 	n := v.Shape[3]
-	w := v.Data[b.head*n*n : (b.head+1)*n*n]
-	for i := range n {
-		row := w[i*n : (i+1)*n]
+	heads := v.Data
+	if b.head >= 0 {
+		heads = v.Data[b.head*n*n : (b.head+1)*n*n]
+	}
+	for k := range len(heads) / n {
+		i, row := k%n, heads[k*n:(k+1)*n]
 		sum := float32(0)
 		for j := range row[:i+1] {
 			if b.gone(times[j] - times[i]) {
@@ -325,19 +336,27 @@ func (b *blindness) write(v *autograd.Var, times []float32) {
 	}
 }
 
-// roles names heads by what interventions did: one that carries the drug and cannot do
-// without what is far retrieves it; one that carries the drug or the value, is needed
-// and works as well on what is near is local.
+// roles names heads by what interventions did. One that carries the drug and cannot do
+// without what is far retrieves it. One that carries drug or value in a layer that
+// works as well on what is near alone, and not on what is far alone, is local; the
+// layer is asked together, since its heads may stand in for each other.
 func (h *headStudy) roles() {
+	layers := map[int]AlertHead{}
+	for _, x := range h.out.Heads {
+		if x.Head < 0 {
+			layers[x.Layer] = x
+		}
+	}
 	for i := range h.out.Heads {
 		x := &h.out.Heads[i]
-		harm, blind := h.out.AUROC-x.Without, h.out.AUROC-x.NoFar
+		layer := layers[x.Layer]
 		switch {
-		case x.Drug >= 0.1 && blind >= 0.02:
+		case x.Head < 0:
+		case x.Drug >= 0.1 && h.out.AUROC-x.NoFar >= 0.02:
 			x.Role = "retrieves the drug"
-		case (x.Value >= 0.1 || x.Drug >= 0.1) && blind < 0.02 && harm >= 0.02:
+		case max(x.Drug, x.Value) >= 0.1 && h.out.AUROC-layer.NoFar < 0.02 && h.out.AUROC-layer.NoNear >= 0.1:
 			x.Role = "local"
-		case harm < 0.005 && math.Abs(x.Drug) < 0.05 && math.Abs(x.Value) < 0.05:
+		case h.out.AUROC-x.Without < 0.005 && math.Abs(x.Drug) < 0.05 && math.Abs(x.Value) < 0.05:
 			x.Role = "idle"
 		}
 	}
@@ -348,13 +367,17 @@ func (o *AlertHeads) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "head\tcarries drug\tcarries value\tAUROC without\tsees <= %.0f d only\tsees > %.0f d only\tslope\trole\n", o.LocalDays, o.LocalDays)
 	for _, x := range o.Heads {
+		if x.Head < 0 {
+			fmt.Fprintf(t, "all of layer %d\t\t\t%.3f\t%.3f\t%.3f\t\t\n", x.Layer, x.Without, x.NoFar, x.NoNear)
+			continue
+		}
 		fmt.Fprintf(t, "%d.%d\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.2f\t%s\n", x.Layer, x.Head, x.Drug, x.Value, x.Without, x.NoFar, x.NoNear, x.Slope, x.Role)
 	}
 	fmt.Fprintf(t, "\nwhere the drug is\tdrug token\tvalue token\t[CLS]\n")
 	for _, r := range o.Rows {
 		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%.3f\n", r.Place, r.Drug, r.Lab, r.Cls)
 	}
-	fmt.Fprintf(t, "\nthe AND is lost without that of\tshare\n")
+	fmt.Fprintf(t, "\nthe interaction is lost if this part adds up\tshare\n")
 	for _, a := range o.And {
 		fmt.Fprintf(t, "%s\t%.3f\n", a.Part, a.Share)
 	}

@@ -22,7 +22,8 @@ type ScoredTimeline struct {
 	Alerts  []Alert   `json:"alerts"`
 	Scores  []DayRisk `json:"scores"` // after the last event of each time
 
-	events []Event
+	events    []Event
+	threshold float64
 }
 
 // An Event of a timeline. Time is as the source wrote it; Day counts from the first.
@@ -80,7 +81,7 @@ func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline,
 	if err != nil {
 		return nil, err
 	}
-	t := &ScoredTimeline{Subject: subject, Events: len(events), Alerts: []Alert{}, events: events}
+	t := &ScoredTimeline{Subject: subject, Events: len(events), Alerts: []Alert{}, events: events, threshold: f.Threshold}
 	high := false
 	for i, e := range events {
 		p, err := s.see(e)

@@ -42,9 +42,9 @@ func DefaultAlertJob() AlertJob {
 	m.Dropout, m.DropTokens, m.MaxTokens = 0, 0, 4096
 	c := DefaultConfig()
 	c.Tokens, c.Model, c.MinCount, c.Average = Tokens{}, m, 10, 0.98
-	c.Train = train.Config{Epochs: 6, Batch: 32, Rate: 4e-3, Warmup: 0.05, Decay: 0.01}
+	c.Train = train.Config{Epochs: 3, Batch: 32, Rate: 4e-3, Warmup: 0.05, Decay: 0.01}
 	return AlertJob{
-		Fit: c, Generation: g, MinDensity: 0.05, MaxDensity: 10, Curriculum: 0.5,
+		Fit: c, Generation: g, MinDensity: 0.05, MaxDensity: 5, Curriculum: 0.67,
 		Tune: 600, Test: 2100, Long: 100, MaxBetween: 2048, Floors: []string{"LSTM", "GRU-D", "bag of codes"},
 	}
 }
@@ -127,6 +127,9 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	}
 	for _, cases := range [][]alertCase{f.easy, f.full, f.tune} {
 		encodeCases(f.vocabulary, cases, j.cores())
+		for i := range cases { // the tokens are what training needs
+			cases[i].events, cases[i].truth.Events = nil, nil
+		}
 	}
 	return f, nil
 }
@@ -219,7 +222,7 @@ func (f *alertFit) pose(qs []question) ([]*timeline.Sequence, []float32) {
 func questions(cases []alertCase) []question {
 	qs := make([]question, len(cases))
 	for i := range cases {
-		qs[i] = cases[i].at(len(cases[i].events))
+		qs[i] = cases[i].at(len(cases[i].seq.Codes))
 	}
 	return qs
 }
@@ -231,7 +234,7 @@ func anytime(cases []alertCase, seed uint64) []question {
 	var qs []question
 	for i := range cases {
 		c := &cases[i]
-		qs = append(qs, c.at(c.before(r.Float64())), c.at(c.second), c.at(len(c.events)))
+		qs = append(qs, c.at(c.before(r.Float64())), c.at(c.second), c.at(len(c.seq.Codes)))
 	}
 	return qs
 }
@@ -347,7 +350,10 @@ func (f *alertFit) finish(m *timeline.Model) (*Fitted, error) {
 	x := &Fitted{Config: f.job.Fit, Vocabulary: f.vocabulary, Members: []*timeline.Model{m}}
 	x.Info.Heed, x.Info.Command = f.job.Version, f.job.Command
 	any := anytime(f.tune, f.job.Fit.Train.Seed)
-	x.Temperature = metric.Temperature(f.ask(alertTransformer{m}, any), answers(any))
+	slope, intercept := metric.Platt(f.ask(alertTransformer{m}, any), answers(any))
+	if x.Temperature, x.Shift = 1/slope, intercept; !(x.Temperature > 0) || math.IsInf(x.Temperature, 1) {
+		x.Temperature, x.Shift = 1, 0 // a model that has learned nothing
+	}
 	end := questions(f.tune)
 	b, err := metric.NewBinary(x.probabilities(f.ask(alertTransformer{m}, end)), answers(end))
 	if err != nil {
