@@ -26,6 +26,7 @@ type alertRequest struct {
 	one           bool // patient was given
 	top, pages    int
 	most          int
+	threshold     float64
 	version       string
 }
 
@@ -83,6 +84,7 @@ reports and answers. Logs never hold it. ` + sentence(Notice) + ".",
 	fs.StringVar(&r.key, "key", "", "file with the key of pseudonyms, 16 bytes or more")
 	fs.BoolVar(&r.safe, "phi-safe", true, "name subjects by pseudonyms")
 	fs.Int64Var(&r.patient, "patient", 0, "subject_id of one patient")
+	fs.Float64Var(&r.threshold, "threshold", 0, "probability of an alert; 0 takes that of the model")
 	fs.IntVar(&r.top, "top", 6, "events of evidence for each alert")
 	fs.IntVar(&r.pages, "timelines", 5, "patients with alerts in report.html")
 	fs.IntVar(&r.most, "max-patients", 10000, "patients whose state --stream keeps")
@@ -96,6 +98,8 @@ func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) 
 		return usagef("--top %d: want 2 to %d", r.top, explain.MaxExact)
 	case r.pages < 0 || r.pages > 50:
 		return usagef("--timelines %d: want 0 to 50", r.pages)
+	case !(r.threshold >= 0 && r.threshold <= 1):
+		return usagef("--threshold %v: want a probability", r.threshold)
 	case r.most < 1:
 		return usagef("--max-patients %d: want 1 or more", r.most)
 	}
@@ -105,6 +109,9 @@ func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) 
 	}
 	if _, err := f.newPatient(); err != nil {
 		return err
+	}
+	if r.threshold > 0 {
+		f.Threshold = r.threshold
 	}
 	s := &Stream{f: f, safe: r.safe, maxPatients: r.most, patients: map[string]*watched{}}
 	if s.names, err = NewPseudonymizer(r.key); err != nil {

@@ -70,7 +70,7 @@ gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(N
 	fs.IntVar(&j.Test, "test", j.Test, "patients to test on, in all bins of days together")
 	fs.IntVar(&j.Long, "long", j.Long, "patients in each bin of events between the two")
 	fs.IntVar(&j.MaxBetween, "max-between", j.MaxBetween, "events between the two at most")
-	fs.StringSliceVar(&j.Floors, "floors", j.Floors, "models beside the transformer: LSTM, GRU-D, bag of codes; empty for none")
+	fs.StringSliceVar(&j.Models, "models", j.Models, "what to train and measure on the same patients")
 	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
 	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
 	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
@@ -100,13 +100,18 @@ type AlertSummary struct {
 	IntendedUse string     `json:"intended_use"`
 	NotADevice  bool       `json:"not_a_device"`
 	MadeUp      bool       `json:"made_up_patients"`
-	Temperature float64    `json:"temperature"`
-	Threshold   float64    `json:"threshold"`
+	Temperature float64    `json:"temperature,omitempty"`
+	Shift       float64    `json:"shift,omitempty"`
+	Threshold   float64    `json:"threshold,omitempty"`
 	Models      []AlertRow `json:"models"`
 }
 
 func (o *AlertOutcome) summary() AlertSummary {
-	return AlertSummary{Notice, true, true, o.Fitted.Temperature, o.Fitted.Threshold, o.Rows}
+	s := AlertSummary{IntendedUse: Notice, NotADevice: true, MadeUp: true, Models: o.Rows}
+	if o.Fitted != nil {
+		s.Temperature, s.Shift, s.Threshold = o.Fitted.Temperature, o.Fitted.Shift, o.Fitted.Threshold
+	}
+	return s
 }
 
 func (o *AlertOutcome) write(folder string, j *AlertJob) error {
@@ -115,6 +120,9 @@ func (o *AlertOutcome) write(folder string, j *AlertJob) error {
 	}
 	if err := writeJSONFile(filepath.Join(folder, "alert.json"), o.summary()); err != nil {
 		return err
+	}
+	if o.Fitted == nil {
+		return nil
 	}
 	return o.Fitted.Save(filepath.Join(folder, "model.safetensors"))
 }

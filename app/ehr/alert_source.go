@@ -3,6 +3,7 @@ package ehr
 import (
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,8 +16,8 @@ import (
 )
 
 // A CodeMap says which code of a model stands for a code of a source, and how a value
-// becomes one that the model knows: scale times it, plus offset. What it does not name
-// stays as it is.
+// becomes one that the model knows: scale times it, plus offset; a scale of 0 takes it
+// away. What the map does not name stays as it is.
 type CodeMap struct {
 	exact  map[string]mappedCode
 	prefix []string // with a star in the file, the longest first
@@ -74,7 +75,10 @@ func (m *CodeMap) apply(e *Event) {
 			}
 		}
 	}
-	if ok {
+	switch {
+	case ok && x.scale == 0:
+		e.Code, e.Value = x.code, float32(math.NaN())
+	case ok:
 		e.Code, e.Value = x.code, x.scale*e.Value+x.offset
 	}
 }

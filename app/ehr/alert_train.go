@@ -2,9 +2,12 @@ package ehr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"heed/autograd"
@@ -27,7 +30,7 @@ type AlertJob struct {
 	Test       int      `json:"test_patients"`     // in all bins of days together
 	Long       int      `json:"distance_patients"` // in each bin of events between
 	MaxBetween int      `json:"max_events_between"`
-	Floors     []string `json:"floors"`
+	Models     []string `json:"models"` // of alertModels
 	Command    []string `json:"command"`
 	Version    string   `json:"heed"`
 }
@@ -45,9 +48,12 @@ func DefaultAlertJob() AlertJob {
 	c.Train = train.Config{Epochs: 3, Batch: 32, Rate: 4e-3, Warmup: 0.05, Decay: 0.01}
 	return AlertJob{
 		Fit: c, Generation: g, MinDensity: 0.05, MaxDensity: 5, Curriculum: 0.67,
-		Tune: 600, Test: 2100, Long: 100, MaxBetween: 2048, Floors: []string{"LSTM", "GRU-D", "bag of codes"},
+		Tune: 600, Test: 2100, Long: 100, MaxBetween: 2048, Models: alertModels,
 	}
 }
+
+// alertModels are what can be trained, in the order of the table.
+var alertModels = []string{"transformer", "LSTM", "GRU-D", "bag of codes"}
 
 // Validate reports the first field that makes no sense.
 func (j *AlertJob) Validate() error {
@@ -57,7 +63,14 @@ func (j *AlertJob) Validate() error {
 	if err := j.Generation.Validate(); err != nil {
 		return err
 	}
+	for _, name := range j.Models {
+		if !slices.Contains(alertModels, name) {
+			return fmt.Errorf("model %q: want some of %s", name, strings.Join(alertModels, ", "))
+		}
+	}
 	switch {
+	case len(j.Models) == 0:
+		return errors.New("no models")
 	case !(j.MinDensity > 0 && j.MinDensity <= j.MaxDensity && j.MaxDensity <= 20):
 		return fmt.Errorf("densities %v to %v: want two factors up to 20, the smaller first", j.MinDensity, j.MaxDensity)
 	case !(j.Curriculum >= 0 && j.Curriculum <= 1):
@@ -289,7 +302,7 @@ func (f *alertFit) model(name string, seed uint64) (alertModel, error) {
 
 // An AlertOutcome is what "heed ehr alert train" found out.
 type AlertOutcome struct {
-	Fitted *Fitted
+	Fitted *Fitted // nil if no transformer was asked for
 	Rows   []AlertRow
 }
 
@@ -309,7 +322,7 @@ func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutco
 	parts := f.parts()
 	o := &AlertOutcome{}
 	seed := j.Fit.Train.Seed
-	for _, name := range append([]string{"transformer"}, j.Floors...) {
+	for _, name := range j.Models {
 		begin := time.Now()
 		row := AlertRow{Model: name, Seed: seed}
 		var ask func([]question) []float64
@@ -329,9 +342,7 @@ func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutco
 				return nil, err
 			}
 			if t, ok := m.(alertTransformer); ok {
-				if o.Fitted, err = f.finish(t.Model); err != nil {
-					return nil, err
-				}
+				o.Fitted = f.finish(t.Model)
 			}
 			ask = func(qs []question) []float64 { return f.ask(m, qs) }
 		}
@@ -344,9 +355,13 @@ func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutco
 	return o, nil
 }
 
-// finish calibrates a model on questions at any time. The threshold has specificity
-// .95 among questions at the end of a record.
-func (f *alertFit) finish(m *timeline.Model) (*Fitted, error) {
+// alertProbability is the threshold of alerts: a calibrated probability above it says
+// that the outcome is more likely than not. A specificity would not do, as the model is
+// asked after every event, and the answers of one patient hang together.
+const alertProbability = 0.5
+
+// finish calibrates a model on questions at any time.
+func (f *alertFit) finish(m *timeline.Model) *Fitted {
 	x := &Fitted{Config: f.job.Fit, Vocabulary: f.vocabulary, Members: []*timeline.Model{m}}
 	x.Info.Heed, x.Info.Command = f.job.Version, f.job.Command
 	any := anytime(f.tune, f.job.Fit.Train.Seed)
@@ -354,15 +369,8 @@ func (f *alertFit) finish(m *timeline.Model) (*Fitted, error) {
 	if x.Temperature, x.Shift = 1/slope, intercept; !(x.Temperature > 0) || math.IsInf(x.Temperature, 1) {
 		x.Temperature, x.Shift = 1, 0 // a model that has learned nothing
 	}
-	end := questions(f.tune)
-	b, err := metric.NewBinary(x.probabilities(f.ask(alertTransformer{m}, end)), answers(end))
-	if err != nil {
-		return nil, err
-	}
-	if x.Threshold = b.ThresholdAt(alertSpecificity); math.IsNaN(x.Threshold) {
-		x.Threshold = 0.5
-	}
-	return x, nil
+	x.Threshold = alertProbability
+	return x
 }
 
 // logLoss is the mean log-loss of logits.
