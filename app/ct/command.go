@@ -23,7 +23,7 @@ func Command(version string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(infoCommand(), convertCommand(), prepareCommand(), statsCommand(), deidentifyCommand(version),
-		trainCommand(version), evaluateCommand(), predictCommand())
+		trainCommand(version), evaluateCommand(), predictCommand(), explainCommand(version))
 	return c
 }
 
