@@ -17,6 +17,7 @@ import (
 // package.
 var floors = [][]string{
 	{"internal/clock", "internal/par", "tensor", "format", "metric"},
+	{"internal/par", "internal/pages", "tensor", "format", "metric"},
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
 	{"autograd", "report", "radiomics"},
 	{"nn"},
@@ -41,6 +42,7 @@ var modules = map[string]string{
 	"github.com/rogpeppe/go-internal":  "testscript, in tests",
 	"github.com/google/go-cmp":         "differences, in tests",
 	"github.com/chromedp":              "a headless browser, in tests",
+	"github.com/andybalholm/brotli":    "pages of parquet that are packed so, with a limit",
 	"go.yaml.in/yaml/v3":               "definitions of tasks and mappings of columns",
 	"github.com/parquet-go/parquet-go": "parquet, the files of MEDS and OMOP",
 }

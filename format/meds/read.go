@@ -1,9 +1,7 @@
 package meds
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -12,22 +10,18 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"heed/format"
+	"heed/internal/pages"
 )
 
-// Limits of a file.
-const (
-	maxColumns = 4096
-	// maxPage is the size of one page of one column, unpacked. Pages have about a
-	// mebibyte; pyarrow makes larger ones of columns that hardly need any.
-	maxPage = 1 << 30
-)
+// maxColumns is how many a file may have; package pages has the other limits.
+const maxColumns = 4096
 
 // A Reader reads the events of one parquet file in the order in which they stand
 // there, batch by batch. Memory is that of one page of each column.
 type Reader struct {
 	name   string
 	f      *os.File
-	file   *parquet.File
+	file   *pages.File
 	layout layout
 	vocab  *Vocabulary
 	number func(int64) (string, bool)
@@ -62,7 +56,7 @@ func Open(path string, v *Vocabulary) (*Reader, error) {
 }
 
 // openParquet opens any parquet file and checks what parquet-go takes for granted.
-func openParquet(path string) (f *os.File, file *parquet.File, err error) {
+func openParquet(path string) (f *os.File, file *pages.File, err error) {
 	f, err = os.Open(path)
 	if err != nil {
 		return nil, nil, format.PathError(path, err)
@@ -80,26 +74,7 @@ func openParquet(path string) (f *os.File, file *parquet.File, err error) {
 	if info.IsDir() {
 		return nil, nil, format.InvalidAt(path, 0, "is a directory")
 	}
-	var head, tail [4]byte
-	if info.Size() < 12 {
-		return nil, nil, format.InvalidAt(path, 0, "%d bytes are no parquet file", info.Size())
-	}
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return nil, nil, format.PathError(path, err)
-	}
-	if _, err := f.ReadAt(tail[:], info.Size()-4); err != nil {
-		return nil, nil, format.PathError(path, err)
-	}
-	magic := []byte("PAR1")
-	switch {
-	case bytes.Equal(head[:], []byte("PARE")):
-		return nil, nil, format.UnsupportedAt(path, 0, "encrypted parquet")
-	case !bytes.Equal(head[:], magic):
-		return nil, nil, format.InvalidAt(path, 0, "no parquet file: it does not begin with PAR1")
-	case !bytes.Equal(tail[:], magic):
-		return nil, nil, format.InvalidAt(path, info.Size()-4, "parquet file is cut off: it does not end with PAR1")
-	}
-	file, err = parquet.OpenFile(f, info.Size(), &parquet.FileConfig{SkipPageIndex: true, SkipBloomFilters: true, ReadBufferSize: 256 << 10})
+	file, err = pages.Open(f, info.Size(), &parquet.FileConfig{SkipPageIndex: true, SkipBloomFilters: true, ReadBufferSize: 256 << 10})
 	if err != nil {
 		return nil, nil, parquetError(path, err)
 	}
@@ -120,7 +95,14 @@ func damaged(name string, err *error) {
 func parquetError(name string, err error) error {
 	var placed *format.Error
 	var path *fs.PathError
+	var page *pages.Error
 	switch {
+	case errors.As(err, &page) && page.Kind == pages.ErrTooLarge:
+		return format.TooLargeAt(name, page.Offset, "%w", err)
+	case errors.As(err, &page) && page.Kind == pages.ErrUnsupported:
+		return format.UnsupportedAt(name, page.Offset, "%w", err)
+	case errors.As(err, &page):
+		return format.InvalidAt(name, page.Offset, "%w", err)
 	case errors.As(err, &placed):
 		return err
 	case errors.As(err, &path):
@@ -213,6 +195,10 @@ func (r *Reader) closePages() {
 func (r *Reader) openGroup(g parquet.RowGroup) error {
 	r.left = g.NumRows()
 	chunks := g.ColumnChunks()
+	l := &r.layout
+	if err := r.file.CheckGroup(r.group, l.subject, l.time, l.code, l.value, l.text, l.available); err != nil {
+		return parquetError(r.name, err)
+	}
 	pages := func(i int) (parquet.Pages, error) {
 		if i < 0 {
 			return nil, nil
@@ -223,7 +209,6 @@ func (r *Reader) openGroup(g parquet.RowGroup) error {
 		return chunks[i].Pages(), nil
 	}
 	var err [6]error
-	l := &r.layout
 	r.subject.pages, err[0] = pages(l.subject)
 	r.time.pages, err[1] = pages(l.time)
 	r.code.pages, err[2] = pages(l.code)
@@ -327,9 +312,6 @@ func (c *cursor[T]) take(dst []T, n int) ([]T, error) {
 			p, err := c.pages.ReadPage()
 			if err != nil {
 				return dst, err
-			}
-			if p.Size() > maxPage {
-				return dst, fmt.Errorf("a page of %d bytes, limit %d", p.Size(), maxPage)
 			}
 			c.page, err = c.decode(c.page[:0], p)
 			c.at = 0

@@ -29,7 +29,10 @@ func eachRow(path string, names []string, see func(row parquet.Row, at []int) er
 		}
 	}
 	buf := make([]parquet.Row, 64)
-	for _, g := range file.RowGroups() {
+	for i, g := range file.RowGroups() {
+		if err := file.CheckGroup(i); err != nil {
+			return parquetError(path, err)
+		}
 		rows := g.Rows()
 		for {
 			n, err := rows.ReadRows(buf)

@@ -12,6 +12,7 @@ import (
 	pformat "github.com/parquet-go/parquet-go/format"
 
 	"heed/format"
+	"heed/internal/pages"
 )
 
 // A Parquet reads a flat parquet file.
@@ -20,7 +21,8 @@ type Parquet struct {
 	f       *os.File
 	columns []string
 	kinds   []*pformat.LogicalType
-	groups  []parquet.RowGroup
+	file    *pages.File
+	group   int // the next
 	rows    parquet.Rows
 	buf     []parquet.Row
 	at, n   int
@@ -44,15 +46,15 @@ func OpenParquet(path string) (r *Parquet, err error) {
 	if err != nil {
 		return nil, format.PathError(path, err)
 	}
-	file, err := parquet.OpenFile(f, info.Size(), &parquet.FileConfig{SkipPageIndex: true, SkipBloomFilters: true})
+	file, err := pages.Open(f, info.Size(), &parquet.FileConfig{SkipPageIndex: true, SkipBloomFilters: true})
 	if err != nil {
-		return nil, format.InvalidAt(path, 0, "parquet file is damaged or cut off: %w", err)
+		return nil, pageError(path, err)
 	}
 	leaves := file.Schema().Columns()
 	if len(leaves) > MaxFields {
 		return nil, format.TooLargeAt(path, 0, "%d columns, limit %d", len(leaves), MaxFields)
 	}
-	r = &Parquet{name: path, f: f, groups: file.RowGroups(), buf: make([]parquet.Row, 256)}
+	r = &Parquet{name: path, f: f, file: file, buf: make([]parquet.Row, 256)}
 	for _, leaf := range leaves {
 		name := ""
 		c := file.Root().Column(leaf[0])
@@ -69,6 +71,20 @@ func OpenParquet(path string) (r *Parquet, err error) {
 	return r, nil
 }
 
+// pageError gives an error of package pages its place and kind.
+func pageError(name string, err error) error {
+	var e *pages.Error
+	switch {
+	case !errors.As(err, &e):
+		return format.InvalidAt(name, 0, "parquet file is damaged: %w", err)
+	case e.Kind == pages.ErrTooLarge:
+		return format.TooLargeAt(name, e.Offset, "%w", err)
+	case e.Kind == pages.ErrUnsupported:
+		return format.UnsupportedAt(name, e.Offset, "%w", err)
+	}
+	return format.InvalidAt(name, e.Offset, "%w", err)
+}
+
 func damaged(name string, err *error) {
 	if x := recover(); x != nil {
 		*err = format.InvalidAt(name, 0, "parquet file is damaged: %v", x)
@@ -83,10 +99,15 @@ func (r *Parquet) Next() (fields []string, row int, err error) {
 	defer damaged(r.name, &err)
 	for r.at == r.n {
 		if r.rows == nil {
-			if len(r.groups) == 0 {
+			groups := r.file.RowGroups()
+			if r.group == len(groups) {
 				return nil, 0, io.EOF
 			}
-			r.rows, r.groups = r.groups[0].Rows(), r.groups[1:]
+			if err := r.file.CheckGroup(r.group); err != nil {
+				return nil, r.row, pageError(r.name, err)
+			}
+			r.rows = groups[r.group].Rows()
+			r.group++
 		}
 		n, err := r.rows.ReadRows(r.buf)
 		r.at, r.n = 0, n

@@ -67,7 +67,8 @@ func TestLongRow(t *testing.T) {
 	}
 }
 
-func TestParquet(t *testing.T) {
+// encode writes two equal rows of all kinds of columns.
+func encode(t testing.TB) []byte {
 	var b bytes.Buffer
 	w := parquet.NewWriter(&b, parquet.NewSchema("t", parquet.Group{
 		"A": parquet.Leaf(parquet.Int64Type), "b": parquet.Optional(parquet.String()), "c": parquet.Timestamp(parquet.Millisecond),
@@ -79,8 +80,13 @@ func TestParquet(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return b.Bytes()
+}
+
+func TestParquet(t *testing.T) {
+	data := encode(t)
 	path := filepath.Join(t.TempDir(), "t.parquet")
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r, err := OpenParquet(path)
@@ -93,10 +99,10 @@ func TestParquet(t *testing.T) {
 	if want := `["a" "b" "c" "d" "e" ""] 1` + one + " 2" + one; err != nil || got != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
-	if err := os.WriteFile(path, b.Bytes()[:b.Len()-8], 0o600); err != nil {
+	if err := os.WriteFile(path, data[:len(data)-8], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenParquet(path); err == nil || !errors.Is(err, format.ErrInvalid) || !strings.Contains(err.Error(), "damaged or cut off") {
+	if _, err := OpenParquet(path); err == nil || !errors.Is(err, format.ErrInvalid) || !strings.Contains(err.Error(), "parquet file is cut off") {
 		t.Errorf("cut off: %v", err)
 	}
 }
@@ -107,6 +113,31 @@ func FuzzCSV(f *testing.F) {
 	f.Add("a;b\n\"x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		_, err := fromText(text)
+		var e *format.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Errorf("%v has no place", err)
+		}
+	})
+}
+
+// Whatever the bytes are, they are read to the end or refused with a place.
+func FuzzParquet(f *testing.F) {
+	good := encode(f)
+	f.Add(good)
+	f.Add(good[:len(good)-20])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<16 {
+			return
+		}
+		path := filepath.Join(t.TempDir(), "p")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := OpenParquet(path)
+		if err == nil {
+			_, err = all(r)
+			r.Close()
+		}
 		var e *format.Error
 		if err != nil && !errors.As(err, &e) {
 			t.Errorf("%v has no place", err)
