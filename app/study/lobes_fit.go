@@ -94,7 +94,11 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, tota
 			x, want := make([]float32, n*len(examples)), make([]int32, len(examples))
 			for i, e := range examples {
 				want[i] = int32(e % 2)
-				k.make(a, e%2, seed, streamTrain+uint64(e)).window(x[i*n : (i+1)*n])
+				made := *k
+				if k.easy != nil && e/2%2 == 0 {
+					made.draw = k.easy
+				}
+				made.make(a, e%2, seed, streamTrain+uint64(e)).window(x[i*n : (i+1)*n])
 			}
 			return autograd.CrossEntropy(t, f.model.Logits(t, autograd.Input(x, len(examples), a.size[0], a.size[1], a.size[2], 1)), want, norm)
 		},
@@ -103,12 +107,12 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, tota
 		return nil, err
 	}
 	best, began := &train.Best{}, time.Now()
-	sum := 0.0
+	sum, steps := 0.0, 0.0
 	for step, err := range run.Steps(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		sum += step.Loss
+		sum, steps = sum+step.Loss, steps+1
 		if step.N%every != 0 && !step.EpochEnds {
 			continue
 		}
@@ -117,8 +121,8 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, tota
 		if auroc >= 0.9 && f.seen == 0 {
 			f.seen = step.N * batch
 		}
-		l.tell("%s, seed %d, %s: %d scans, loss %.3f, AUROC %.3f, %.0f s", k.name, seed, c.name, step.N*batch, sum/every, auroc, time.Since(began).Seconds())
-		sum = 0
+		l.tell("%s, seed %d, %s: %d scans, loss %.3f, AUROC %.3f, %.0f s", k.name, seed, c.name, step.N*batch, sum/steps, auroc, time.Since(began).Seconds())
+		sum, steps = 0, 0
 		if auroc >= 0.995 {
 			break
 		}

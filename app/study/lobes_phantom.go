@@ -30,17 +30,21 @@ const lesions = 3
 // stages of the stem. Cell i is centred on voxel i*phantomCell.
 const phantomCell = 4
 
-// phantom returns a made-up chest, cropped to its lungs: 15 x 15 x 23 voxels of
-// 12 mm. A site is the centre of a cell, 3 x 3 x 2 of them in each lung, with a
-// cell of mediastinum between the lungs, so that no cell sees both.
+// phantom returns a made-up crop from the inside of both lungs: 16 x 16 x 28 voxels
+// of 12 mm. A site is the centre of a cell, 3 x 3 x 2 of them in each lung, and the
+// mediastinum lies between. No cell of a site sees both lungs, the mediastinum, or
+// the border of the crop: what a convolution finds there says what is there and not
+// where. (With the walls of the chest in sight, it knows where, and group
+// normalisation, which sums over the whole volume, can compare the sums of both
+// lungs: the pooled stem then solves the mirrored task too, with twice the scans.)
 func phantom() *anatomy {
 	const c = phantomCell
-	a := &anatomy{size: [3]int{4*c - 1, 4*c - 1, 6*c - 1}, spacing: [3]float64{12, 12, 12}, cell: c}
+	a := &anatomy{size: [3]int{4 * c, 4 * c, 7 * c}, spacing: [3]float64{12, 12, 12}, cell: c}
 	for z := 1; z <= 3; z++ {
 		for y := 1; y <= 3; y++ {
 			for x := 1; x <= 2; x++ {
 				a.left = append(a.left, [3]int{z * c, y * c, x * c})
-				a.right = append(a.right, [3]int{z * c, y * c, (6 - x) * c})
+				a.right = append(a.right, [3]int{z * c, y * c, (7 - x) * c})
 			}
 		}
 	}
@@ -49,13 +53,12 @@ func phantom() *anatomy {
 	return a
 }
 
-// chest draws soft tissue with ribs, and two lungs with texture and vessels. Where
-// it lies and how large it is are random, by up to 0.7 voxels and 4 %.
+// chest draws lungs with texture and vessels, and the mediastinum. By how much
+// lesions are moved is random, up to 0.7 voxels.
 func (a *anatomy) chest(dst []float32, r *rand.Rand) (moved [3]float64) {
 	for i := range moved {
 		moved[i] = 1.4*r.Float64() - 0.7
 	}
-	scale := 0.96 + 0.08*r.Float64()
 	var waves [3][3][]float64 // texture: three standing waves
 	for k := range waves {
 		for i, n := range a.size {
@@ -67,26 +70,13 @@ func (a *anatomy) chest(dst []float32, r *rand.Rand) (moved [3]float64) {
 		}
 	}
 	const c = phantomCell
-	centre := [2][3]float64{{2 * c, 2 * c, 1.5 * c}, {2 * c, 2 * c, 4.5 * c}} // of each lung
-	half := [3]float64{1.7 * c, 1.7 * c, 1.2 * c}
 	at := 0
 	for z := range a.size[0] {
 		for y := range a.size[1] {
 			for x := range a.size[2] {
 				hu := -850 + 25*(waves[0][0][z]*waves[0][1][y]*waves[0][2][x]+waves[1][0][z]*waves[1][1][y]*waves[1][2][x]+waves[2][0][z]*waves[2][1][y]*waves[2][2][x])
-				lung := centre[0]
-				if x > 3*c {
-					lung = centre[1]
-				}
-				away := 0.0
-				for i, v := range [3]int{z, y, x} {
-					away += sixth((float64(v) - lung[i] - moved[i]) / half[i] / scale)
-				}
-				if away > 1 {
+				if math.Abs(float64(x)-3.5*c) < 2 {
 					hu = 40
-					if z%c == 0 && (x == 0 || x == a.size[2]-1) {
-						hu = 400
-					}
 				}
 				dst[at] = float32(hu + 30*r.NormFloat64())
 				at++
@@ -95,10 +85,10 @@ func (a *anatomy) chest(dst []float32, r *rand.Rand) (moved [3]float64) {
 	}
 	for side := range 2 { // vessels, from the hilum
 		for range 3 {
-			p := [3]float64{2*c + moved[0], 2*c + moved[1], 2.5*c + moved[2]}
+			p := [3]float64{2*c + moved[0], 2*c + moved[1], 3*c + moved[2]}
 			step := [3]float64{r.NormFloat64(), r.NormFloat64(), -math.Abs(r.NormFloat64())}
 			if side == 1 {
-				p[2], step[2] = 3.5*c+moved[2], -step[2]
+				p[2], step[2] = 4*c+moved[2], -step[2]
 			}
 			norm := math.Sqrt(step[0]*step[0] + step[1]*step[1] + step[2]*step[2])
 			for range 6 {
@@ -113,8 +103,6 @@ func (a *anatomy) chest(dst []float32, r *rand.Rand) (moved [3]float64) {
 	}
 	return moved
 }
-
-func sixth(x float64) float64 { return x * x * x * x * x * x }
 
 // index returns the voxel nearest to a place.
 func (a *anatomy) index(p [3]float64) (int, bool) {

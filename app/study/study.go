@@ -30,7 +30,16 @@ type Study struct {
 
 // All lists the studies in the order in which they are best read.
 func All() []Study {
-	return []Study{reachStudy(), heads(), mask(), costStudy(), planted(), leak(), separation()}
+	return []Study{
+		reachStudy(),
+		heads(),
+		mask(),
+		costStudy(),
+		planted(),
+		leak(),
+		separation(),
+		lobes(),
+	}
 }
 
 // Find returns the study of a name.
