@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/app/bench"
 	"heed/app/ct"
 	"heed/app/dna"
 	"heed/app/ehr"
@@ -118,7 +119,7 @@ func command() *cobra.Command {
 		return hinted{usage{err}, cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.AddCommand(dna.QuickstartCommand(version()), dna.Command(version()), protein.Command(version()), ct.Command(version()), ehr.Command(version()), study.Command(version()),
-		modelfile.Command(version()), versionCommand())
+		modelfile.Command(version()), bench.Command(version()), versionCommand())
 	root.AddCommand(&cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",

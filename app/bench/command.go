@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// A UsageError is a command line that makes no sense.
+type UsageError struct{ Reason string }
+
+func (e *UsageError) Error() string { return e.Reason }
+
+// Usage marks the error for whoever turns errors into exit codes.
+func (e *UsageError) Usage() {}
+
+// Command returns "heed bench".
+func Command(version string) *cobra.Command {
+	s := Setting{Each: time.Second, Tokens: 8192}
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast this machine is: kernels, models, memory",
+		Long: `Measure how fast this machine is, in about a minute: the peak of fused multiply-adds between registers, matrix products and attention as a share of it,
+inference and training of every architecture, and the memory of a pass by the length of its sequence. Nothing is read or written; weights and data are random.
+The best of five groups of runs counts. Run it on an idle machine (the steadiness of the peak says whether it was one), or count processor time.`,
+		Example: `  heed bench
+  heed bench --threads 1 --json > machine.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &UsageError{fmt.Sprintf("%s takes no arguments", cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.Cores < 0 || s.Cores > 1024 {
+				return &UsageError{fmt.Sprintf("--threads %d: want 1 to 1024, or 0 for all", s.Cores)}
+			}
+			if s.Each <= 0 || s.Each > time.Minute {
+				return &UsageError{fmt.Sprintf("--each %v: want more than 0, up to 1m", s.Each)}
+			}
+			if s.Tokens < 512 || s.Tokens > 1<<17 {
+				return &UsageError{fmt.Sprintf("--tokens %d: want 512 to %d", s.Tokens, 1<<17)}
+			}
+			s.Tell = func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), what) }
+			r, err := Run(cmd.Context(), version, s)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(r)
+			}
+			return r.write(cmd.OutOrStdout())
+		},
+	}
+	c.Flags().IntVar(&s.Cores, "threads", 0, "cores to use; 0 means all")
+	c.Flags().DurationVar(&s.Each, "each", s.Each, "time of each measurement; there are about 30")
+	c.Flags().IntVar(&s.Tokens, "tokens", s.Tokens, "the longest sequence whose memory is measured; its time grows with the square")
+	c.Flags().BoolVar(&s.Processor, "processor", false, "count processor time: for a machine that is not idle")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// write prints the result for a terminal.
+func (r *Result) write(w io.Writer) error {
+	m := r.Machine
+	fmt.Fprintf(w, "heed %s, go %s, %s\n", m.Heed, m.Go, m.System)
+	if m.Processor != "" {
+		fmt.Fprintf(w, "processor %s\n", m.Processor)
+	}
+	fmt.Fprintf(w, "kernel %s, %s, %s time; it took %.0f s\n\n", m.Kernel, cores(m.Cores), m.Clock, r.Seconds)
+	table := func(rows [][]string) error {
+		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+		for _, row := range rows {
+			for i, cell := range row {
+				if i > 0 {
+					fmt.Fprint(t, "\t")
+				}
+				fmt.Fprint(t, cell)
+			}
+			fmt.Fprintln(t)
+		}
+		fmt.Fprintln(t)
+		return t.Flush()
+	}
+	rows := [][]string{{"peak of fused multiply-adds", "GFLOP/s", "steadiness"}}
+	busy := false
+	for _, p := range r.Peak {
+		rows = append(rows, []string{cores(p.Cores), fmt.Sprintf("%.1f", p.GFLOPS), fmt.Sprintf("%.2f", p.Steady)})
+		busy = busy || p.Steady < Busy
+	}
+	if err := table(rows); err != nil {
+		return err
+	}
+	if busy {
+		fmt.Fprintf(w, "The peak was not steady: other programs ran (--processor counts processor time), or the frequency changed. Shares of the peak mean little here.\n\n")
+	}
+	rows = [][]string{{"kernel", "cores", "GFLOP/s", "of the peak"}}
+	for _, k := range r.Kernels {
+		rows = append(rows, []string{k.What, fmt.Sprint(k.Cores), fmt.Sprintf("%.1f", k.GFLOPS), fmt.Sprintf("%.0f %%", 100*k.Share)})
+	}
+	if err := table(rows); err != nil {
+		return err
+	}
+	rows = [][]string{{"model, " + cores(m.Cores), "parameters", "inference", "GFLOP/s", "of the peak", "training", "GFLOP/s", "of the peak"}}
+	for _, x := range r.Models {
+		row := append([]string{x.Name, fmt.Sprint(x.Parameters)}, x.Inference.cells(x.Unit)...)
+		if x.Training != nil {
+			row = append(row, x.Training.cells(x.Unit)...)
+		} else {
+			row = append(row, "-", "-", "-")
+		}
+		rows = append(rows, row)
+	}
+	if err := table(rows); err != nil {
+		return err
+	}
+	for _, x := range r.Models {
+		fmt.Fprintf(w, "%s: %s\n", x.Name, x.Shape)
+	}
+	fmt.Fprintf(w, "GFLOP/s count matrix products alone, 2 for each multiply-add; the share is of the peak measured above.\n\n")
+	rows = [][]string{{"memory, one sequence, 2 layers of width 64, 4 heads", "inference", "training", "the attention weights alone would be"}}
+	for _, x := range r.Memory {
+		rows = append(rows, []string{fmt.Sprintf("%d tokens", x.Tokens), megabytes(x.Inference), megabytes(x.Training), megabytes(x.Matrices)})
+	}
+	return table(rows)
+}
+
+func cores(n int) string {
+	if n == 1 {
+		return "1 core"
+	}
+	return fmt.Sprintf("%d cores", n)
+}
+
+func (r *Rate) cells(unit string) []string {
+	return []string{fmt.Sprintf("%.3g %s/s", r.PerSecond, unit), fmt.Sprintf("%.1f", r.GFLOPS), fmt.Sprintf("%.0f %%", 100*r.Share)}
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
