@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"heed/internal/clock"
 	"heed/internal/kernel"
 	"heed/internal/par"
 )
@@ -81,17 +82,17 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 	if s.Tell == nil {
 		s.Tell = func(string) {}
 	}
-	clock := "wall"
+	counted := "wall"
 	if s.Processor {
-		clock = "processor"
-		if _, ok := processorSeconds(); !ok {
+		counted = "processor"
+		if _, ok := clock.Processor(); !ok {
 			return nil, &UsageError{"this system does not tell the processor time"}
 		}
 	}
 	began := time.Now()
 	out := &Result{Machine: Machine{
 		Heed: version, Go: strings.TrimPrefix(runtime.Version(), "go"), System: runtime.GOOS + "/" + runtime.GOARCH, Processor: processor(),
-		Kernel: kernel.Active().String(), Cores: s.Cores, Clock: clock,
+		Kernel: kernel.Active().String(), Cores: s.Cores, Clock: counted,
 	}}
 	cores := []int{1}
 	if s.Cores > 1 {
@@ -140,7 +141,7 @@ const groups = 5
 // now returns seconds on the clock of the setting.
 func (s *Setting) now(began time.Time) float64 {
 	if s.Processor {
-		t, _ := processorSeconds()
+		t, _ := clock.Processor()
 		return t
 	}
 	return time.Since(began).Seconds()
