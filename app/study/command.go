@@ -92,6 +92,7 @@ func runCommand(version string) *cobra.Command {
 	fs.StringVar(&r.lab.Family, "family", "", "alignment for the study separation, in place of a family that is made")
 	fs.StringVar(&r.lab.Structure, "structure", "", "PDB or mmCIF with the first row of --family")
 	fs.StringVar(&r.lab.Distances, "distances", "", "table of distances between all columns of --family, in place of --structure")
+	fs.StringVar(&r.lab.Digits, "digits", "", "folder with MNIST (train10k-images-idx3-ubyte.gz and so on) for the study lenses")
 	fs.BoolVar(&r.asJSON, "json", false, "print findings as JSON")
 	return c
 }

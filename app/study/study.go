@@ -35,6 +35,7 @@ func All() []Study {
 		heads(),
 		mask(),
 		costStudy(),
+		lenses(),
 		planted(),
 		leak(),
 		separation(),
@@ -66,6 +67,8 @@ type Lab struct {
 	// (PDB or mmCIF) or Distances (a table) says which of its columns touch; empty
 	// means a family that is made.
 	Family, Structure, Distances string
+	// Digits is a folder with MNIST for the study "lenses"; empty means none.
+	Digits string
 	// Tell, if not nil, is called with what is under way.
 	Tell func(what string)
 }
