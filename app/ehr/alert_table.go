@@ -148,6 +148,18 @@ func alertScores(parts []alertPart, seed uint64, ask func([]question) []float64)
 	return out, nil
 }
 
+// ceiling knows what decides the outcome; the share of labels that are wrong is what it
+// lacks of 1, in this very sample.
+func ceiling(qs []question) []float64 {
+	z := make([]float64, len(qs))
+	for i, q := range qs {
+		if q.c.truth.Kind == "pair" && q.count >= q.c.second {
+			z[i] = 1
+		}
+	}
+	return z
+}
+
 // bagOfEvents fits the floor that knows how often each code happened and
 // nothing of order and time. By construction it stays at chance but
 // on level 0.

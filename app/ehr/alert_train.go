@@ -352,7 +352,9 @@ func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutco
 		}
 		o.Rows = append(o.Rows, row)
 	}
-	return o, nil
+	scores, err := alertScores(parts, seed, ceiling)
+	o.Rows = append(o.Rows, AlertRow{Model: "ceiling", Seed: j.Generation.Seed, Scores: scores})
+	return o, err
 }
 
 // alertProbability is the threshold of alerts: a calibrated probability above it says
