@@ -11,7 +11,7 @@ import (
 func (o *AlertRun) page(most int, version string) *report.Report {
 	p := &report.Report{
 		Title: "Alerts from timelines",
-		Lead: fmt.Sprintf("%d of %d patients have an alert: %d alerts in %.0f patient-days at a threshold of %.3f. %d of %d events have codes that the model does not know. %s.",
+		Lead: fmt.Sprintf("Alerts of %d of %d patients, %d in all, in %.0f patient-days at a threshold of %.3f. %d of %d events have codes that the model does not know. %s.",
 			o.Alerted, o.Patients, o.Alerts, o.Days, o.Threshold, o.Unknown, o.Events, sentence(Notice)),
 		Footer: "heed " + version + ", " + Notice,
 	}
@@ -22,7 +22,7 @@ func (o *AlertRun) page(most int, version string) *report.Report {
 			p.Sections = append(p.Sections, t.section(shown))
 		}
 	}
-	p.Sections = append(p.Sections, report.Section{Title: "Limits", Blocks: []report.Block{report.Text(alertLimits + " Probabilities are calibrated on the patients that the model was tuned on; of others they are only as right as those are alike.")}})
+	p.Sections = append(p.Sections, report.Section{Title: "Limits", Blocks: []report.Block{report.Text(limits + " Probabilities are calibrated on the patients that the model was tuned on; of others they are only as right as those are alike.")}})
 	return p
 }
 

@@ -72,8 +72,6 @@ type AlertEvidence struct {
 	event int
 }
 
-const alertLimits = "Evidence says what the model used, not what caused anything. " + limits
-
 // ScoreTimeline asks a model after every event. An alert is raised when the
 // probability comes to the threshold from below, and again only after it fell.
 func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline, error) {
@@ -98,7 +96,7 @@ func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline,
 			t.Scores = append(t.Scores, DayRisk{e.Day, p})
 		}
 		if p >= f.Threshold && !high {
-			t.Alerts = append(t.Alerts, Alert{Time: e.Time, Day: e.Day, Probability: p, Limits: alertLimits, event: i, until: i + 1})
+			t.Alerts = append(t.Alerts, Alert{Time: e.Time, Day: e.Day, Probability: p, Limits: limits, event: i, until: i + 1})
 		}
 		high = p >= f.Threshold
 	}
