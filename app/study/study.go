@@ -35,6 +35,7 @@ func All() []Study {
 		heads(),
 		mask(),
 		costStudy(),
+		axial(),
 		lenses(),
 		planted(),
 		leak(),
