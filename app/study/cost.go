@@ -69,7 +69,7 @@ func attentionBytes(n int, weights bool, seed uint64) float64 {
 
 func runCost(ctx context.Context, l *Lab) (*Finding, error) {
 	sizes := []int{512, 1024, 2048, 4096, 8192, 16384}
-	memory := []int{256, 512, 1024, 2048, 4096}
+	memory := []int{256, 512, 1024, 2048}
 	if l.Tiny {
 		sizes, memory = []int{128, 256, 512}, []int{256, 512, 1024}
 	}

@@ -2,6 +2,7 @@ package study
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"heed/format"
 	"heed/internal/kernel"
+	"heed/internal/par"
 )
 
 // markdownLead begins a Markdown file of findings.
@@ -19,6 +21,7 @@ const markdownLead = `# Claims about attention, tested
 
 Written by ` + "`heed study run NAME... --markdown FILE`" + `; do not edit. Each section says what was claimed, what would refute it, and what was found. Numbers are means over the seeds, with the range of the seeds in brackets.
 Bounds were set before the runs; a check that is missed refutes that part of the claim. ` + "`heed study list`" + ` shows all studies.
+Times by the clock depend on what else the machine did, processor time hardly does.
 `
 
 // readMarkdown returns the sections that the Markdown file has already.
@@ -145,7 +148,7 @@ func (r *runRequest) markdownSection(d *done, folder string) string {
 	if r.lab.Tiny {
 		size = " at a tiny size, whose numbers mean little"
 	}
-	fmt.Fprintf(&b, "`heed study run %s`, seeds %d to %d%s: %s, kernel %s.\n", d.Study, r.lab.Seed, r.lab.Seed+uint64(r.lab.Seeds)-1, size, took, kernel.Active())
+	fmt.Fprintf(&b, "`heed study run %s`, seeds %d to %d%s: %s, %d cores, kernel %s.\n", d.Study, r.lab.Seed, r.lab.Seed+uint64(r.lab.Seeds)-1, size, took, cmp.Or(r.lab.Cores, par.Cores()), kernel.Active())
 	return b.String()
 }
 

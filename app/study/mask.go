@@ -22,7 +22,7 @@ func mask() Study {
 		Claim: "Without a padding mask the score of a sequence depends on how long its neighbours in the batch are; with one, or with packed sequences, it does not. " +
 			"Without positions a transformer sees a bag of tokens: any order gives the same score, and a task that is all order cannot be learned.",
 		Refuted: "A masked or packed score that moves by 1e-4 or more; scores without the mask that move by less than .1 in the mean; scores without positions that differ by more than 1e-6 of the largest; AUROC above .6 without positions where order decides, or below .95 with them.",
-		Takes:   "2 minutes",
+		Takes:   "1 minute",
 		Run:     runMask,
 	}
 }
@@ -145,8 +145,7 @@ func (m *ragged) logits(t *autograd.Tape, seqs [][]byte, l layout, width int) *a
 	return m.Out.Forward(t, m.Norm.Forward(t, autograd.Rows(t, x, first)))
 }
 
-// scores is logits without a gradient, one batch for each sequence, or one for all
-// if together is set.
+// scores is logits without a gradient, one batch for each sequence.
 func (m *ragged) scores(seqs [][]byte, l layout, width int) []float64 {
 	out := make([]float64, len(seqs))
 	for i, s := range seqs {

@@ -209,6 +209,7 @@ func (m *relay) gradient(distance, n int, r *rand.Rand) float64 {
 type course struct {
 	distances    []int // drawn for each sequence with equal chances
 	steps, batch int
+	look         int  // sequences of each distance that are looked at
 	stop         bool // as soon as nearly all letters are right
 }
 
@@ -219,9 +220,9 @@ const between = 50
 // the long ones.
 func (l *Lab) together() course {
 	if l.Tiny {
-		return course{distances: []int{3, 10, 30, 100}, steps: 250, batch: 32}
+		return course{distances: []int{3, 10, 30, 100}, steps: 250, batch: 32, look: 30}
 	}
-	return course{distances: []int{1, 3, 10, 30, 100, 300, 1000}, steps: 500, batch: 32}
+	return course{distances: []int{1, 3, 10, 30, 100, 300, 1000}, steps: 500, batch: 32, look: 30}
 }
 
 // alone trains one distance, without the help of shorter ones.
@@ -229,7 +230,7 @@ func (l *Lab) alone() []course {
 	var out []course
 	for _, d := range []int{10, 100, 1000} {
 		if !l.Tiny || d == 100 {
-			out = append(out, course{distances: []int{d}, steps: l.pick(1000, 300), batch: 16, stop: true})
+			out = append(out, course{distances: []int{d}, steps: l.pick(1000, 300), batch: 16, look: 100, stop: true})
 		}
 	}
 	return out
@@ -277,7 +278,6 @@ func (l *Lab) relay(ctx context.Context, c runner, how course, seed uint64) (*re
 	for k := range out.learned {
 		out.learned[k] = math.NaN()
 	}
-	before := 0.0 // the share right at the worst distance, one look ago
 	for step, err := range run.Steps(ctx) {
 		if err != nil {
 			return nil, err
@@ -287,7 +287,7 @@ func (l *Lab) relay(ctx context.Context, c runner, how course, seed uint64) (*re
 		}
 		least := 1.0
 		for k, d := range how.distances {
-			right := m.right(d, 30, rand.New(rand.NewPCG(seed, 7)))
+			right := m.right(d, how.look, rand.New(rand.NewPCG(seed, 7)))
 			switch least = min(least, right); {
 			case right < 0.9:
 				out.learned[k] = math.NaN()
@@ -295,10 +295,9 @@ func (l *Lab) relay(ctx context.Context, c runner, how course, seed uint64) (*re
 				out.learned[k] = float64(step.N)
 			}
 		}
-		if how.stop && min(before, least) > 0.98 {
+		if how.stop && least > 0.98 {
 			break
 		}
-		before = least
 	}
 	for _, d := range how.distances {
 		out.right = append(out.right, m.right(d, l.pick(200, 60), rand.New(rand.NewPCG(seed, 8))))
