@@ -186,7 +186,7 @@ type lookupCourse struct {
 // layer can and cannot; and partners off row and column alone, all of whose
 // learning then goes into what two layers are needed for.
 func (l *Lab) lookupCourses() []lookupCourse {
-	all, alone := l.pick(1500, 700), 5000
+	all, alone := l.pick(1500, 500), 5000
 	out := []lookupCourse{{"all places", gridKinds[0], -1, all}, {"all places", gridKinds[2], -1, all}}
 	if l.Tiny { // two layers need thousands of steps
 		return out

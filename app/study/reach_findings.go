@@ -74,7 +74,7 @@ func (r relayFindings) single() Table {
 		t.Columns = append(t.Columns, fmt.Sprint(c.distances[0]))
 	}
 	for i, c := range r.runners {
-		if c.mixer == "dilated" {
+		if !c.single() {
 			continue
 		}
 		row := []string{c.name}
@@ -175,7 +175,7 @@ func (r relayFindings) words() string {
 	var together, alone []string
 	for i, c := range r.runners {
 		together = append(together, fmt.Sprintf("%s %.2f", c.name, r.over(0, i, far, right).Estimate))
-		if c.mixer != "dilated" {
+		if c.single() {
 			alone = append(alone, fmt.Sprintf("%s %.2f", c.name, r.over(r.last(), i, 0, right).Estimate))
 		}
 	}
