@@ -35,12 +35,14 @@ func (l Lines) Figure() (*Figure, error) {
 		return nil, fmt.Errorf("plot: %s without a line", name)
 	}
 	p := newPlot(l.XLabel, l.YLabel)
+	// Logarithms are taken here and not by the axes, which would leave room for
+	// their labels as if these stood at the middle of the values.
 	for _, a := range []struct {
 		axis *gonum.Axis
 		log  bool
 	}{{&p.X, l.LogX}, {&p.Y, l.LogY}} {
 		if a.log {
-			a.axis.Scale, a.axis.Tick.Marker = gonum.LogScale{}, gonum.TickerFunc(logTicks)
+			a.axis.Tick.Marker = gonum.TickerFunc(logTicks)
 		}
 	}
 	p.Add(grid{x: true, y: true})
@@ -48,6 +50,12 @@ func (l Lines) Figure() (*Figure, error) {
 	for i, s := range l.Lines {
 		if err := s.check(l); err != nil {
 			return nil, err
+		}
+		if l.LogX {
+			s.X = logs(s.X)
+		}
+		if l.LogY {
+			s.Y, s.Low, s.High = logs(s.Y), logs(s.Low), logs(s.High)
 		}
 		sty := seriesLine(i)
 		k := key{text: s.Name, style: sty}
@@ -69,12 +77,9 @@ func (l Lines) Figure() (*Figure, error) {
 		}
 		keys = append(keys, k)
 	}
-	switch {
-	case l.LogY:
-		p.Y.Min, p.Y.Max = p.Y.Min/1.2, p.Y.Max*1.2
-	case l.YMin != l.YMax:
+	if !l.LogY && l.YMin != l.YMax {
 		p.Y.Min, p.Y.Max = l.YMin, l.YMax
-	default:
+	} else {
 		widen(&p.Y)
 	}
 	return single(l.Title, FigureWidth, 230, keys, p), nil
@@ -131,10 +136,22 @@ func (d dots) Plot(c draw.Canvas, p *gonum.Plot) {
 	}
 }
 
-// logTicks labels powers of ten, every second one or fewer if there are many, and
-// 2 and 5 between them if there are few.
+// logs returns the decimal logarithms, nil of nil.
+func logs(x []float64) []float64 {
+	if x == nil {
+		return nil
+	}
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = math.Log10(v)
+	}
+	return out
+}
+
+// logTicks labels an axis of decimal logarithms: powers of ten, every second one or
+// fewer if there are many, and 2 and 5 between them if there are few.
 func logTicks(low, high float64) []gonum.Tick {
-	first, last := int(math.Floor(math.Log10(low))), int(math.Ceil(math.Log10(high)))
+	first, last := int(math.Floor(low)), int(math.Ceil(high))
 	steps := []float64{1, 2, 5}
 	every := 1 + (last-first)/8
 	if last-first > 3 {
@@ -146,15 +163,15 @@ func logTicks(low, high float64) []gonum.Tick {
 			continue
 		}
 		for _, m := range steps {
-			v := m * math.Pow(10, float64(e))
-			if v < low*(1-1e-9) || v > high*(1+1e-9) {
+			v, at := m*math.Pow(10, float64(e)), float64(e)+math.Log10(m)
+			if at < low-1e-9 || at > high+1e-9 {
 				continue
 			}
 			s := strconv.FormatFloat(v, 'g', 4, 64)
 			if v >= 1e4 && v < 1e6 {
 				s = strconv.FormatFloat(v, 'f', 0, 64)
 			}
-			out = append(out, gonum.Tick{Value: v, Label: s})
+			out = append(out, gonum.Tick{Value: at, Label: s})
 		}
 	}
 	return out
