@@ -37,6 +37,7 @@ func All() []Study {
 		costStudy(),
 		axial(),
 		lenses(),
+		rolloutStudy(),
 		planted(),
 		leak(),
 		separation(),
