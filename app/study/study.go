@@ -38,6 +38,7 @@ func All() []Study {
 		axial(),
 		lenses(),
 		rolloutStudy(),
+		tissue(),
 		planted(),
 		leak(),
 		separation(),
@@ -71,6 +72,9 @@ type Lab struct {
 	Family, Structure, Distances string
 	// Digits is a folder with MNIST for the study "lenses"; empty means none.
 	Digits string
+	// Volumes is a folder with volumes and masks of tumours for the study "tissue";
+	// empty means volumes that are made.
+	Volumes string
 	// Tell, if not nil, is called with what is under way.
 	Tell func(what string)
 }
