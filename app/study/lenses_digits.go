@@ -2,8 +2,10 @@ package study
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +17,7 @@ import (
 
 	"heed/autograd"
 	"heed/format"
+	"heed/internal/par"
 	"heed/plot"
 )
 
@@ -147,28 +150,20 @@ func (l *Lab) digits(ctx context.Context, f *Finding) error {
 		return err
 	}
 	g := lensGrid{7, 7, 16}
+	scores := make([]float64, len(lensKinds)*l.Seeds)
+	errs, each := make([]error, len(scores)), l.apart()
+	par.Do(len(scores), cmp.Or(l.Cores, par.Cores()), func(_, n int) {
+		scores[n], errs[n] = each.digitTrial(ctx, lensKinds[n%len(lensKinds)], g, training, test, l.Seed+uint64(n/len(lensKinds)))
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	right := map[string][]float64{}
 	var difference []float64
+	for n, v := range scores {
+		right[lensKinds[n%len(lensKinds)]] = append(right[lensKinds[n%len(lensKinds)]], v)
+	}
 	for k := range l.Seeds {
-		seed := l.Seed + uint64(k)
-		for _, kind := range lensKinds {
-			m, err := newLens(kind, g, 10, rand.New(rand.NewPCG(seed, 23)))
-			if err != nil {
-				return err
-			}
-			err = l.fitLens(ctx, m, min(len(training.labels), l.pick(10000, 640)), l.pick(6, 1), seed, func(_ *autograd.Tape, examples []int) ([]float32, []int32) {
-				size := g.tokens() * g.in
-				x, want := make([]float32, len(examples)*size), make([]int32, len(examples))
-				for i, e := range examples {
-					want[i] = int32(training.picture(e, x[i*size:(i+1)*size]))
-				}
-				return x, want
-			}, kind+", digits")
-			if err != nil {
-				return err
-			}
-			right[kind] = append(right[kind], m.right(min(len(test.labels), l.pick(10000, 500)), test.picture))
-		}
 		difference = append(difference, math.Abs(right["attention"][k]-right["inception"][k]))
 	}
 	floor := centroid(training, test)
@@ -189,4 +184,25 @@ func (l *Lab) digits(ctx context.Context, f *Finding) error {
 	f.Checks = append(f.Checks, Check{Name: "digits: attention from Inception, at most", Value: overSeeds(difference), Bound: l.bound(0.03, 1), Upper: true})
 	f.Words += fmt.Sprintf(" Real digits: attention %.3f, Inception %.3f, nearest mean picture %.3f.", overSeeds(right["attention"]).Estimate, overSeeds(right["inception"]).Estimate, floor)
 	return nil
+}
+
+// digitTrial trains a model on digits and returns the share of others that it is right
+// about.
+func (l *Lab) digitTrial(ctx context.Context, kind string, g lensGrid, training, test *digitSet, seed uint64) (float64, error) {
+	m, err := newLens(kind, g, 10, rand.New(rand.NewPCG(seed, 23)))
+	if err != nil {
+		return 0, err
+	}
+	err = l.fitLens(ctx, m, min(len(training.labels), l.pick(10000, 640)), l.pick(6, 1), seed, func(_ *autograd.Tape, examples []int) ([]float32, []int32) {
+		size := g.tokens() * g.in
+		x, want := make([]float32, len(examples)*size), make([]int32, len(examples))
+		for i, e := range examples {
+			want[i] = int32(training.picture(e, x[i*size:(i+1)*size]))
+		}
+		return x, want
+	}, kind+", digits")
+	if err != nil {
+		return 0, err
+	}
+	return m.right(min(len(test.labels), l.pick(10000, 500)), test.picture), nil
 }
