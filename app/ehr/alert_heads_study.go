@@ -77,6 +77,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 				return err
 			}
 			for j := range h.out.Heads {
+				if p.Reason != "" {
+					break // the two inputs score alike: nothing is carried
+				}
 				x := &h.out.Heads[j]
 				if x.Head < 0 {
 					continue
@@ -90,6 +93,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 				return err
 			}
 			for l := range h.m.Layers {
+				if p.Reason != "" {
+					break
+				}
 				r := &h.out.Rows[l*len(places)+k]
 				r.Drug += p.Effect[l][c.truth.Drug] / n
 				r.Lab += p.Effect[l][c.truth.Lab] / n
@@ -99,7 +105,9 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 		h.and(both, other, normal, neither, []int{c.truth.Lab, both.Rows - 1}, lost, n)
 	}
 	for i := range lost {
-		h.out.And[i].Share = lost[i] / h.out.Interaction
+		if h.out.Interaction != 0 {
+			h.out.And[i].Share = lost[i] / h.out.Interaction
+		}
 	}
 	return nil
 }

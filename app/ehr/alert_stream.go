@@ -111,6 +111,12 @@ func (s *Stream) answer(text []byte) (*StreamAnswer, error) {
 		}
 		return nil, fmt.Errorf("time: want %s", clock)
 	}
+	x := Event{Code: e.Code, Value: float32(math.NaN())}
+	if e.Value != nil {
+		if x.Value = float32(*e.Value); math.IsInf(float64(x.Value), 0) {
+			return nil, errors.New("numeric_value is beyond 32-bit numbers")
+		}
+	}
 	p := s.patients[subject]
 	if p == nil {
 		if p, err = s.admit(subject, at); err != nil {
@@ -119,10 +125,7 @@ func (s *Stream) answer(text []byte) (*StreamAnswer, error) {
 	}
 	s.clock++
 	p.seen = s.clock
-	x := Event{Code: e.Code, Value: float32(math.NaN()), Day: at.Sub(p.start).Hours() / 24}
-	if e.Value != nil {
-		x.Value = float32(*e.Value)
-	}
+	x.Day = at.Sub(p.start).Hours() / 24
 	s.codes.apply(&x)
 	probability, err := p.see(x)
 	if err != nil {

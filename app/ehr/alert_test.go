@@ -28,7 +28,7 @@ func tinyJob() AlertJob {
 }
 
 // untrained is an alert that has learned nothing but its vocabulary.
-func untrained(t *testing.T) (*Fitted, *alertFit) {
+func untrained(t testing.TB) (*Fitted, *alertFit) {
 	t.Helper()
 	j := tinyJob()
 	f, err := newAlertFit(&j)
@@ -271,7 +271,7 @@ func TestAlertRefusesModels(t *testing.T) {
 	}
 }
 
-func testStream(t *testing.T) *Stream {
+func testStream(t testing.TB) *Stream {
 	f, _ := untrained(t)
 	return &Stream{f: f, names: &Pseudonymizer{[]byte("a key of the test")}, safe: true, maxPatients: 2, patients: map[string]*watched{}}
 }
@@ -320,13 +320,14 @@ func TestStreamRefuses(t *testing.T) {
 	good := `{"subject_id":4711,"time":"2020-01-02T00:00:00","code":"X"}` + "\n"
 	for in, want := range map[string]string{
 		"x\n": "standard input:1: invalid: no JSON object with subject_id, time, code and perhaps numeric_value",
-		good + `{"subject_id":4711,"time":"2020-01-01T00:00:00","code":"X"}`: "standard input:2: invalid: the event is earlier than the one before it of the same subject",
-		`{"time":"2020-01-02T00:00:00","code":"X"}`:                          "standard input:1: invalid: no subject_id",
-		`{"subject_id":null,"time":"2020-01-02T00:00:00","code":"X"}`:        "standard input:1: invalid: no subject_id",
-		`{"subject_id":4711,"time":"2020-01-02T00:00:00"}`:                   "standard input:1: invalid: no code",
-		`{"subject_id":4711,"time":"2020-01-02T00:00:00Z","code":"X"}`:       "standard input:1: invalid: the time has a zone: want 2006-01-02T15:04:05, all of one clock",
-		`{"subject_id":4711,"time":"4711","code":"X"}`:                       "standard input:1: invalid: time: want 2006-01-02T15:04:05",
-		strings.Repeat("x", longestLine+1):                                   "standard input:1: a line of more than 65536 bytes: too large",
+		good + `{"subject_id":4711,"time":"2020-01-01T00:00:00","code":"X"}`:                "standard input:2: invalid: the event is earlier than the one before it of the same subject",
+		`{"time":"2020-01-02T00:00:00","code":"X"}`:                                         "standard input:1: invalid: no subject_id",
+		`{"subject_id":null,"time":"2020-01-02T00:00:00","code":"X"}`:                       "standard input:1: invalid: no subject_id",
+		`{"subject_id":4711,"time":"2020-01-02T00:00:00"}`:                                  "standard input:1: invalid: no code",
+		`{"subject_id":4711,"time":"2020-01-02T00:00:00Z","code":"X"}`:                      "standard input:1: invalid: the time has a zone: want 2006-01-02T15:04:05, all of one clock",
+		`{"subject_id":4711,"time":"2020-01-02T00:00:00","code":"X","numeric_value":1e300}`: "standard input:1: invalid: numeric_value is beyond 32-bit numbers",
+		`{"subject_id":4711,"time":"4711","code":"X"}`:                                      "standard input:1: invalid: time: want 2006-01-02T15:04:05",
+		strings.Repeat("x", longestLine+1):                                                  "standard input:1: a line of more than 65536 bytes: too large",
 	} {
 		err := testStream(t).Run(strings.NewReader(in), &bytes.Buffer{})
 		if err == nil || err.Error() != want {
@@ -366,6 +367,49 @@ func TestCodeMap(t *testing.T) {
 		write(text)
 		if _, err := ReadCodeMap(path); err == nil || err.Error() != path+want {
 			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// Whatever comes in, a stream answers or names a line: it neither panics nor shows
+// what stood there.
+func FuzzStream(f *testing.F) {
+	s := testStream(f)
+	f.Add([]byte(`{"subject_id":7,"time":"2020-01-01T00:00:00","code":"RX//CLASS-1","numeric_value":1e300}` + "\n"))
+	f.Add([]byte(`{"subject_id":"b","time":"9999-12-31T23:59:59","code":"LAB//ANALYTE-1//g/L","numeric_value":-1}`))
+	f.Add([]byte(`{"subject_id":{},"time":"","code":""}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		clear(s.patients)
+		var out bytes.Buffer
+		err := s.Run(bytes.NewReader(in), &out)
+		if err != nil && !strings.HasPrefix(err.Error(), "standard input:") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// One line of a patient with 300 events.
+func BenchmarkStreamLine(b *testing.B) {
+	s := testStream(b)
+	line := []byte(`{"subject_id":7,"time":"2020-01-01T00:00:00","code":"LAB//ANALYTE-1//g/L","numeric_value":42}`)
+	for range 300 {
+		if _, err := s.answer(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+	state := s.patients["7"]
+	for b.Loop() {
+		if state.events == 600 {
+			b.StopTimer()
+			clear(s.patients)
+			for range 300 {
+				s.answer(line)
+			}
+			state = s.patients["7"]
+			b.StartTimer()
+		}
+		if _, err := s.answer(line); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
