@@ -225,11 +225,8 @@ func (r *scanRequest) lobes(p *Picture, tellTo io.Writer) (*radiomics.Mask, []ui
 	if m == nil || err != nil {
 		return nil, nil, nil, err
 	}
-	labels, names, err := lobesOf(m, program)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", where, err)
-	}
-	return m, labels, names, nil
+	labels, names, err := lobesOf(where, m, program)
+	return m, labels, names, err
 }
 
 // write fills the output folder.
@@ -382,8 +379,10 @@ func (m *ScanMap) top() int {
 
 // lead says in a few sentences what the page is about.
 func (e *ScanExplanation) lead() string {
-	s := fmt.Sprintf("Probability of %s: %.3f. What is explained is the log-odds of %s, %+.2f, mean of %d model(s), over %d cells of the feature map.",
-		e.Class, e.Probability, e.Class, e.LogOdds, len(e.x.model.Members), len(e.Maps[0].Scores))
+	s := fmt.Sprintf("Probability of %s: %.3f. What is explained is the log-odds of %s, %+.2f, over %d cells of the feature map.", e.Class, e.Probability, e.Class, e.LogOdds, len(e.Maps[0].Scores))
+	if n := len(e.x.model.Members); n > 1 {
+		s += fmt.Sprintf(" Log-odds and maps are means over %d models.", n)
+	}
 	if e.Verdict != nil {
 		s += " " + e.words()
 	}

@@ -196,7 +196,7 @@ var lobeNames = map[string]struct {
 
 // lobesOf returns the labels to explain with their names: those of a program, as
 // far as the mask has them, or all of the mask.
-func lobesOf(m *radiomics.Mask, program string) ([]uint8, []string, error) {
+func lobesOf(name string, m *radiomics.Mask, program string) ([]uint8, []string, error) {
 	present := m.Labels()
 	var labels []uint8
 	var names []string
@@ -214,9 +214,9 @@ func lobesOf(m *radiomics.Mask, program string) ([]uint8, []string, error) {
 	}
 	switch {
 	case len(labels) == 0:
-		return nil, nil, fmt.Errorf("%w: the mask has none of the labels", format.ErrInvalid)
+		return nil, nil, format.InvalidAt(name, 0, "the mask has none of the labels")
 	case len(labels) > explain.MaxExact:
-		return nil, nil, fmt.Errorf("%w: %d labels, and exact Shapley values need 2^%d evaluations; the limit is %d labels", format.ErrTooLarge, len(labels), len(labels), explain.MaxExact)
+		return nil, nil, format.TooLargeAt(name, 0, "%d labels, and exact Shapley values need 2^%d evaluations; the limit is %d labels", len(labels), len(labels), explain.MaxExact)
 	}
 	return labels, names, nil
 }

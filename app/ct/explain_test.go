@@ -233,7 +233,7 @@ func TestExplainLobes(t *testing.T) {
 			m.Data[i] = 11
 		}
 	}
-	labels, names, err := lobesOf(m, "totalsegmentator")
+	labels, names, err := lobesOf("lobes.nii", m, "totalsegmentator")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,16 +262,16 @@ func TestExplainLobes(t *testing.T) {
 
 func TestLobesOf(t *testing.T) {
 	m := &radiomics.Mask{Shape: [3]int{20, 1, 1}, Data: make([]uint8, 20)}
-	if _, _, err := lobesOf(m, ""); err == nil || err.Error() != "invalid: the mask has none of the labels" {
+	if _, _, err := lobesOf("lobes.nii", m, ""); err == nil || err.Error() != "lobes.nii: invalid: the mask has none of the labels" {
 		t.Errorf("an empty mask: %v", err)
 	}
 	for i := range m.Data {
 		m.Data[i] = uint8(i)
 	}
-	if _, _, err := lobesOf(m, ""); err == nil || !strings.Contains(err.Error(), "19 labels, and exact Shapley values need 2^19 evaluations; the limit is 12 labels") {
+	if _, _, err := lobesOf("lobes.nii", m, ""); err == nil || !strings.Contains(err.Error(), "19 labels, and exact Shapley values need 2^19 evaluations; the limit is 12 labels") {
 		t.Errorf("many labels: %v", err)
 	}
-	labels, names, err := lobesOf(m, "lungmask")
+	labels, names, err := lobesOf("lobes.nii", m, "lungmask")
 	if err != nil || len(labels) != 5 || names[3] != "right middle lobe" {
 		t.Errorf("%v %q %v", labels, names, err)
 	}
