@@ -1,14 +1,18 @@
 package study
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"heed/explain"
+	"heed/internal/par"
 	"heed/metric"
 	"heed/model/baseline"
 	"heed/model/volume"
@@ -20,65 +24,95 @@ func lobes() Study {
 	return Study{
 		Name:  "lobes",
 		Title: "Does attention relate the two lungs?",
-		Claim: "Where the label is a relation between lesions of both lungs, a convolution stem with attention over its feature map learns it, the same stem with pooling does not, and the attention of a lesion goes to its mirror image.",
-		Refuted: "An AUROC below .95 of stem and attention on mirrored sets; above .65 of the same stem with pooling; a single number, such as the volume of the lesions, that tells the classes apart; a control (many lesions or few) that the pooled stem does not solve; " +
-			"attention to the mirror image below twice that of chance; or an AUROC above .6 after the lesions of one lung were moved.",
-		Takes: "20 minutes",
+		Claim: "Where the label is a relation between lesions of both lungs, a convolution stem with axial attention over its feature map learns it, the same stem with pooling does not, and the attention of a lesion goes to its mirror image.",
+		Refuted: "On mirrored sets an AUROC below .95 of stem and axial attention, or above .65 of the same stem with pooling; a single number, such as the volume of the lesions, that tells the classes apart; " +
+			"a control (many lesions or few) that the pooled stem does not solve; attention to the mirror image below twice that of chance; or an AUROC above .6 after the relation was taken away.",
+		Takes: "10 minutes",
 		Run:   runLobes,
 	}
+}
+
+// A lobeTrial is one reader on one task with one seed.
+type lobeTrial struct {
+	reader   int
+	seed     uint64
+	fit      *readerFit
+	auroc    float64
+	relation *lobeRelation // of axial attention on T2
+}
+
+// lobeTask trains all readers of a task with all seeds, as many at a time as
+// there are cores.
+func (l *Lab) lobeTask(ctx context.Context, a *anatomy, k *task, compared []reader, total, n int) ([]lobeTrial, error) {
+	trials := make([]lobeTrial, len(compared)*l.Seeds)
+	errs := make([]error, len(trials))
+	one := *l
+	one.Cores = 1
+	var mu sync.Mutex
+	one.Tell = func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		l.tell("%s", what)
+	}
+	par.Do(len(trials), cmp.Or(l.Cores, par.Cores()), func(_, i int) {
+		t := &trials[i]
+		t.reader, t.seed = i/l.Seeds, l.Seed+uint64(i%l.Seeds)
+		c := compared[t.reader]
+		if t.fit, errs[i] = one.fitReader(ctx, c, a, k, total, t.seed); errs[i] != nil {
+			return
+		}
+		test := k.scans(a, n, t.seed, streamTest, 1)
+		t.auroc = t.fit.auroc(a, test)
+		if k.name == "T2" && c.mixer == volume.Axial {
+			t.relation, errs[i] = one.relate(ctx, a, k, t.fit, test[:l.pick(200, 6)], t.seed)
+		}
+	})
+	return trials, errors.Join(errs...)
 }
 
 func runLobes(ctx context.Context, l *Lab) (*Finding, error) {
 	a := phantom()
 	f := &Finding{}
-	n := l.pick(1000, 40)
+	n, total := l.pick(1000, 40), l.pick(16000, 64)
 	best := map[string]metric.Interval{} // of task and reader
 	var relation []lobeRelation
 	for _, k := range lobeTasks() {
 		compared := readers()
-		total := l.pick(60000, 64)
 		switch k.name {
-		case "T0", "T1":
+		case "T0":
 			compared = compared[:2]
+		case "T1":
+			compared = compared[:3:3]
+		}
+		trials, err := l.lobeTask(ctx, a, &k, compared, total, n)
+		if err != nil {
+			return nil, err
 		}
 		t := Table{Title: fmt.Sprintf("%s: %s", k.name, k.title), Columns: []string{"model", "parameters", "AUROC [range of seeds]", "scans until .9 on validation", "seconds"},
-			Notes: []string{fmt.Sprintf("%d new scans for each seed. The bootstrap interval of one AUROC of .5 over %d scans is about ±%.2f. Every model sees up to %d scans, none twice, and stops where its validation AUROC reaches .995.", n, n, 0.57*2/math.Sqrt(float64(n)), total)}}
-		values := make([][]float64, len(compared))
-		trials := make([][]*readerFit, len(compared))
-		for s := range l.Seeds {
-			seed := l.Seed + uint64(s)
-			test := k.scans(a, n, seed, streamTest, l.Cores)
-			for i, c := range compared {
-				fit, err := l.fitReader(ctx, c, a, &k, total, seed)
-				if err != nil {
-					return nil, err
-				}
-				values[i] = append(values[i], fit.auroc(a, test))
-				trials[i] = append(trials[i], fit)
-				if k.name == "T2" && c.mixer == volume.Attention {
-					r, err := l.relate(ctx, a, &k, fit, test[:l.pick(200, 6)], seed)
-					if err != nil {
-						return nil, err
-					}
-					relation = append(relation, *r)
-				}
-			}
-		}
+			Notes: []string{fmt.Sprintf("%d new scans for each seed; an AUROC of .5 over so many has a 95 %% interval of about ±%.2f. Every model sees up to %d scans, none twice, and stops where its validation AUROC reaches .995.", n, 1.96*math.Sqrt(1/float64(3*n)), total)}}
 		for i, c := range compared {
-			reached, seconds := "never", 0.0
+			var values []float64
 			var seen []string
-			for _, fit := range trials[i] {
-				seconds += fit.took.Seconds() / float64(len(trials[i]))
-				if fit.seen > 0 {
-					seen = append(seen, fmt.Sprint(fit.seen))
+			seconds := 0.0
+			var params int
+			for _, tr := range trials {
+				if tr.reader != i {
+					continue
+				}
+				values, params = append(values, tr.auroc), tr.fit.params
+				seconds += tr.fit.took.Seconds() / float64(l.Seeds)
+				if tr.fit.seen > 0 {
+					seen = append(seen, fmt.Sprint(tr.fit.seen))
+				} else {
+					seen = append(seen, "never")
+				}
+				if tr.relation != nil {
+					relation = append(relation, *tr.relation)
 				}
 			}
-			if len(seen) > 0 {
-				reached = strings.Join(seen, ", ")
-			}
-			v := overSeeds(values[i])
+			v := overSeeds(values)
 			best[k.name+c.name] = v
-			t.Rows = append(t.Rows, []string{c.name, fmt.Sprint(trials[i][0].params), interval(v), reached, fmt.Sprintf("%.0f", seconds)})
+			t.Rows = append(t.Rows, []string{c.name, fmt.Sprint(params), interval(v), strings.Join(seen, ", "), fmt.Sprintf("%.0f", seconds)})
 		}
 		floors, worst, err := l.lobeFloors(a, &k, n)
 		if err != nil {
@@ -90,17 +124,15 @@ func runLobes(ctx context.Context, l *Lab) (*Finding, error) {
 			f.Checks = append(f.Checks, Check{Name: k.name + ": the best single number", Value: worst, Bound: 0.55, Upper: true})
 		}
 	}
-	attention, pooled := readers()[0].name, readers()[1].name
+	hybrid, pooled := readers()[0].name, readers()[1].name
 	f.Checks = append(f.Checks,
 		Check{Name: "T0, control: stem and pooling", Value: best["T0"+pooled], Bound: 0.95},
-		Check{Name: "T1: stem and attention", Value: best["T1"+attention], Bound: 0.95},
-		Check{Name: "T1: stem and pooling", Value: best["T1"+pooled], Bound: 0.65, Upper: true},
-		Check{Name: "T2: stem and attention", Value: best["T2"+attention], Bound: 0.95},
+		Check{Name: "T2: stem and axial attention", Value: best["T2"+hybrid], Bound: 0.95},
 		Check{Name: "T2: stem and pooling", Value: best["T2"+pooled], Bound: 0.65, Upper: true})
-	table, checks := relationTable(relation, a)
+	table, checks := relationTable(relation)
 	f.Tables, f.Checks = append(f.Tables, table), append(f.Checks, checks...)
-	f.Words = fmt.Sprintf("Mirrored lesions (T2): AUROC %.3f with attention, %.3f with the same stem and pooling. Types (T1): %.3f against %.3f. The control (T0): %.3f against %.3f.",
-		best["T2"+attention].Estimate, best["T2"+pooled].Estimate, best["T1"+attention].Estimate, best["T1"+pooled].Estimate, best["T0"+attention].Estimate, best["T0"+pooled].Estimate)
+	f.Words = fmt.Sprintf("Mirrored lesions (T2): AUROC %.3f with axial attention, %.3f with the same stem and pooling. The control (T0): %.3f against %.3f. Types (T1): %.3f against %.3f.",
+		best["T2"+hybrid].Estimate, best["T2"+pooled].Estimate, best["T0"+hybrid].Estimate, best["T0"+pooled].Estimate, best["T1"+hybrid].Estimate, best["T1"+pooled].Estimate)
 	return f, nil
 }
 
@@ -154,34 +186,27 @@ func (l *Lab) lobeFloors(a *anatomy, k *task, n int) (rows [][]string, worst met
 
 // A lobeRelation is what the attention of one trained model does on mirrored sets.
 type lobeRelation struct {
-	mass, massChance   float64 // attention of a lesion to its mirror image, best head
-	head               string
-	pointing           map[string]float64 // share of positives in which the strongest cell has a lesion
-	moved, healthy     float64            // AUROC after the lesions of the right lung were moved, or taken away
-	pointingChance     float64
-	massMean, massSame float64 // mean of all heads; the best head's attention to the lesion itself
+	mass, massMean, massChance float64 // attention of a lesion to its mirror image: best head, all heads
+	healthyMass                float64 // the same of the best head where neither cell has a lesion
+	head                       string
+	pointing                   map[string]float64 // share of positives in which the strongest cell has a lesion
+	pointingChance             float64
+	moved, bare                float64 // AUROC with the right lung of another scan of the class, or without its lesions
 }
 
-// relate measures attention and explanations on scans of the task T2.
+// relate measures attention along the width and explanations on scans of T2.
 func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, scans []*scan, seed uint64) (*lobeRelation, error) {
 	out := &lobeRelation{pointing: map[string]float64{}}
 	c := &f.model.Config
-	tokens := c.Tokens()
-	var mass []float64 // of each head
+	tokens, width := c.Tokens(), c.Grid()[2]
+	var mass, healthy []float64 // of each head
 	var names []string
-	n, positives := 0.0, 0.0
+	n, m, positives := 0.0, 0.0, 0.0
 	methods := []struct {
 		name  string
 		score func(x []float32) ([]float64, error)
 	}{
-		{"gradient x attention", func(x []float32) ([]float64, error) {
-			e := f.explained(x)
-			return explain.GradientAttention(explain.AttentionGradient(e), e.Readout, explain.Positive)[1:], nil
-		}},
-		{"rollout", func(x []float32) ([]float64, error) {
-			e := f.explained(x)
-			return explain.RolloutFrom(explain.Attention(e), e.Readout, explain.Mean)[1:], nil
-		}},
+		{"gradient x input", func(x []float32) ([]float64, error) { return f.slope(x), nil }},
 		{"occlusion", func(x []float32) ([]float64, error) {
 			o, err := f.occlusion(a, x).Occlusion(ctx)
 			if err != nil {
@@ -196,30 +221,36 @@ func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, sca
 		}
 		x := make([]float32, a.voxels())
 		s.window(x)
-		layers := explain.Attention(f.explained(x))
+		layers, heads := f.lineWeights(x)
 		if mass == nil {
-			for i, layer := range layers {
-				for h := range layer.Heads {
-					names = append(names, fmt.Sprintf("layer %d, head %d", i+1, h+1))
+			mass, healthy = make([]float64, len(layers)*heads), make([]float64, len(layers)*heads)
+			for i := range mass {
+				names = append(names, fmt.Sprintf("layer %d, head %d", i/heads+1, i%heads+1))
+			}
+		}
+		for site := range a.left {
+			p, q := a.cellOf(a.left[site]), a.cellOf(a.right[site])
+			line, from, to := p/width, p%width, q%width
+			sick := slices.Contains(s.left, site)
+			for i := range mass {
+				at := (line*heads + i%heads) * width * width
+				w := layers[i/heads][at : at+width*width]
+				both := float64(w[from*width+to]+w[to*width+from]) / 2
+				if sick {
+					mass[i] += both
+				} else {
+					healthy[i] += both
 				}
 			}
-			mass = make([]float64, len(names))
-		}
-		for _, site := range s.left {
-			for _, way := range [2][2]int{{a.cellOf(a.left[site]), a.cellOf(a.right[site])}, {a.cellOf(a.right[site]), a.cellOf(a.left[site])}} {
-				at := 0
-				for _, layer := range layers {
-					for h := range layer.Heads {
-						mass[at] += float64(layer.Weights[(h*layer.Length+1+way[0])*layer.Length+1+way[1]])
-						at++
-					}
-				}
+			if sick {
 				n++
+			} else {
+				m++
 			}
 		}
 		positives++
-		for _, m := range methods {
-			scores, err := m.score(x)
+		for _, method := range methods {
+			scores, err := method.score(x)
 			if err != nil {
 				return nil, err
 			}
@@ -230,7 +261,7 @@ func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, sca
 				}
 			}
 			if slices.ContainsFunc(s.left, func(i int) bool { return a.cellOf(a.left[i]) == top }) || slices.ContainsFunc(s.right, func(i int) bool { return a.cellOf(a.right[i]) == top }) {
-				out.pointing[m.name]++
+				out.pointing[method.name]++
 			}
 		}
 	}
@@ -241,10 +272,10 @@ func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, sca
 		mass[i] /= n
 		out.massMean += mass[i] / float64(len(mass))
 		if mass[i] > out.mass {
-			out.mass, out.head = mass[i], names[i]
+			out.mass, out.head, out.healthyMass = mass[i], names[i], healthy[i]/m
 		}
 	}
-	out.massChance = 1 / float64(1+tokens)
+	out.massChance = 1 / float64(width)
 	out.pointingChance = 2 * lesions / float64(tokens)
 	// The relation is taken away: the right lung gets a set that has nothing to do
 	// with the left one, or none.
@@ -259,7 +290,7 @@ func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, sca
 		return left, nil
 	}
 	out.moved = f.auroc(a, broken.scans(a, l.pick(1000, 40), seed, streamTest, l.Cores))
-	out.healthy = f.auroc(a, bare.scans(a, l.pick(1000, 40), seed, streamTest, l.Cores))
+	out.bare = f.auroc(a, bare.scans(a, l.pick(1000, 40), seed, streamTest, l.Cores))
 	return out, nil
 }
 
@@ -292,7 +323,7 @@ func (f *readerFit) occlusion(a *anatomy, x []float32) *explain.Game {
 }
 
 // relationTable shows what attention and explanations do on T2.
-func relationTable(rs []lobeRelation, a *anatomy) (Table, []Check) {
+func relationTable(rs []lobeRelation) (Table, []Check) {
 	over := func(f func(r *lobeRelation) float64) metric.Interval {
 		var v []float64
 		for i := range rs {
@@ -304,23 +335,24 @@ func relationTable(rs []lobeRelation, a *anatomy) (Table, []Check) {
 	for _, r := range rs {
 		heads = append(heads, r.head)
 	}
-	ratio := over(func(r *lobeRelation) float64 { return r.mass / r.massChance })
-	t := Table{Title: "T2: what the attention does", Columns: []string{"measure", "value [range of seeds]", "chance"},
-		Notes: []string{"Mass: attention of a cell with a lesion to the cell of its mirror image in the other lung, mean over the lesions of positives. Best head of each seed: " + strings.Join(heads, "; ") + ".",
-			"Pointing game: share of positives in which the strongest cell of the map has a lesion.",
-			"Occlusion replaces the block around a cell by the HU of healthy lung."}}
+	chance := fmt.Sprintf("%.3f", rs[0].massChance)
+	t := Table{Title: "T2: what axial attention does", Columns: []string{"measure", "value [range of seeds]", "chance"},
+		Notes: []string{"Mass: attention along the width from a cell to that of its mirror image in the other lung, mean over both ways and the sites of positives. Best head of each seed: " + strings.Join(heads, "; ") + ".",
+			"Pointing game: share of positives in which the strongest cell of the map has a lesion. Occlusion replaces the block around a cell by the HU of healthy lung.",
+			"The relation taken away: the right lung has the lesions of another scan of the class, or none."}}
 	t.Rows = append(t.Rows,
-		[]string{"mass on the mirror image, best head", interval(over(func(r *lobeRelation) float64 { return r.mass })), fmt.Sprintf("%.3f", rs[0].massChance)},
-		[]string{"mass on the mirror image, mean of all heads", interval(over(func(r *lobeRelation) float64 { return r.massMean })), fmt.Sprintf("%.3f", rs[0].massChance)})
-	for _, name := range []string{"gradient x attention", "rollout", "occlusion"} {
+		[]string{"mass on the mirror image of a lesion, best head", interval(over(func(r *lobeRelation) float64 { return r.mass })), chance},
+		[]string{"the same where both cells are healthy", interval(over(func(r *lobeRelation) float64 { return r.healthyMass })), chance},
+		[]string{"mass on the mirror image of a lesion, mean of all heads", interval(over(func(r *lobeRelation) float64 { return r.massMean })), chance})
+	for _, name := range []string{"gradient x input", "occlusion"} {
 		t.Rows = append(t.Rows, []string{"pointing game, " + name, interval(over(func(r *lobeRelation) float64 { return r.pointing[name] })), fmt.Sprintf("%.3f", rs[0].pointingChance)})
 	}
 	moved := over(func(r *lobeRelation) float64 { return r.moved })
 	t.Rows = append(t.Rows,
 		[]string{"AUROC, right lung of another scan of the class", interval(moved), "0.500"},
-		[]string{"AUROC, right lung healthy", interval(over(func(r *lobeRelation) float64 { return r.healthy })), "0.500"})
+		[]string{"AUROC, right lung without lesions", interval(over(func(r *lobeRelation) float64 { return r.bare })), "0.500"})
 	return t, []Check{
-		{Name: "T2: attention to the mirror image, times chance", Value: ratio, Bound: 2},
+		{Name: "T2: attention to the mirror image, times chance", Value: over(func(r *lobeRelation) float64 { return r.mass / r.massChance }), Bound: 2},
 		{Name: "T2: control, the relation taken away", Value: moved, Bound: 0.6, Upper: true},
 	}
 }

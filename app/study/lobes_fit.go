@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"heed/autograd"
@@ -25,12 +27,12 @@ type reader struct {
 
 func readers() []reader {
 	return []reader{
-		{"stem, attention, [CLS]", volume.Attention},
+		{"stem, axial attention, mean", volume.Axial},
 		{"stem, mean (CNN + pooling)", ""},
+		{"stem, attention, mean", volume.Attention},
 		{"stem, 3³ convolutions, mean", volume.Conv},
 		{"stem, Inception, mean", volume.Inception},
 		{"stem, LSTM over slices, mean", volume.LSTM},
-		{"stem, axial attention, mean", volume.Axial},
 	}
 }
 
@@ -43,15 +45,15 @@ type readerFit struct {
 	cores  int
 }
 
-// config is the network of a reader: 16 and 32 channels, then two layers.
+// config is the network of a reader: 16 and 32 channels, then one layer of mixer
+// and feed-forward, and the mean of its cells. [CLS] or a maximum would do some of
+// the work that is asked of the mixer: the maximum over both lungs of "a lesion at
+// this height" counts what is not mirrored.
 func (c reader) config(a *anatomy) volume.Config {
-	m := volume.Config{Size: a.size, Spacing: a.spacing, Channels: 1, Stem: []int{16, 32}, Mixer: cmp.Or(c.mixer, volume.Conv), Layers: 2, Heads: 4, FFN: 64,
-		Position: "learned", Pooling: "mean", Classes: 2}
+	m := volume.Config{Size: a.size, Spacing: a.spacing, Channels: 1, Stem: []int{16, 32}, Mixer: cmp.Or(c.mixer, volume.Conv), Layers: 1, Heads: 4, FFN: 64,
+		Position: "sinusoidal", Pooling: "mean", Classes: 2}
 	if c.mixer == "" {
 		m.Layers = 0
-	}
-	if c.mixer == volume.Attention {
-		m.Pooling = "cls"
 	}
 	return m
 }
@@ -87,7 +89,7 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, tota
 		lengths[i] = cfg.Tokens()
 	}
 	n := a.voxels()
-	run, err := train.New(train.Config{Epochs: 1, Batch: batch, Leaves: 2, Rate: 2e-3, Warmup: 0.05, Floor: 0.1, Decay: 0.01, Seed: seed, Cores: l.Cores}, train.Problem{
+	run, err := train.New(train.Config{Epochs: 1, Batch: batch, Leaves: 2, Rate: 3e-3, Warmup: 0.05, Floor: 0.1, Decay: 0.01, Seed: seed, Cores: l.Cores}, train.Problem{
 		Model:   f.model,
 		Lengths: lengths,
 		Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
@@ -174,19 +176,32 @@ func mustAUROC(scores []float64, y []bool) float64 {
 	return b.AUROC()
 }
 
-// explained returns the case of an input, explained for class 1; row 0 is [CLS].
-func (f *readerFit) explained(x []float32) *explain.Case {
+// lineWeights returns the attention of axial layers along the width of an input,
+// which joins the lungs: (layers, lines, heads, n, n), and the heads of a layer.
+func (f *readerFit) lineWeights(x []float32) (layers [][]float32, heads int) {
 	c := &f.model.Config
-	rows := 1 + c.Tokens()
-	return &explain.Case{
-		Rows:    rows,
-		Readout: explain.ReadRow(rows, 0),
-		Run: func(t *autograd.Tape, n int) *autograd.Var {
-			all := make([]float32, 0, n*len(x))
-			for range n {
-				all = append(all, x...)
-			}
-			return explain.Contrast(t, f.model.Logits(t, autograd.Input(all, n, c.Size[0], c.Size[1], c.Size[2], 1)), 1)
-		},
+	t := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
+		if strings.HasSuffix(name, ".width.weights") {
+			layers, heads = append(layers, slices.Clone(v.Data)), v.Shape[1]
+		}
+	}}
+	f.model.Logits(t, autograd.Input(x, 1, c.Size[0], c.Size[1], c.Size[2], 1))
+	return layers, heads
+}
+
+// slope returns gradient x input of the cells of the feature map, for class 1.
+func (f *readerFit) slope(x []float32) []float64 {
+	c := &f.model.Config
+	var seen *autograd.Var
+	t := &autograd.Tape{Frozen: true, NoWeights: true, Probe: func(name string, v *autograd.Var) {
+		if name == "map" {
+			seen = v
+		}
+	}}
+	t.Backward(explain.Contrast(t, f.model.Logits(t, autograd.Input(x, 1, c.Size[0], c.Size[1], c.Size[2], 1)), 1))
+	out := make([]float64, c.Tokens())
+	for i, g := range seen.Grad {
+		out[i/c.Dim()] += float64(g) * float64(seen.Data[i])
 	}
+	return out
 }

@@ -1,9 +1,6 @@
 package study
 
-import (
-	"math"
-	"math/rand/v2"
-)
+import "math/rand/v2"
 
 // A scan is one chest that a task made.
 type scan struct {
@@ -165,11 +162,12 @@ func numberNames() []string {
 	return []string{"lesions", "their volume", "mean HU", "share below -950 HU", "share of -600 to -250 HU"}
 }
 
-// cellOf returns the row of the feature map that holds a site.
-func (a *anatomy) cellOf(site [3]int) int {
-	i := 0
-	for axis, v := range site {
-		i = i*int(math.Ceil(float64(a.size[axis])/float64(a.cell))) + (v+a.cell/2)/a.cell
+// cellOf returns the cell of the feature map whose centre is nearest to a voxel.
+func (a *anatomy) cellOf(voxel [3]int) int {
+	at := 0
+	for axis, v := range voxel {
+		grid := (a.size[axis] + a.cell - 1) / a.cell
+		at = at*grid + min((v+a.cell/2)/a.cell, grid-1)
 	}
-	return i
+	return at
 }
