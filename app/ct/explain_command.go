@@ -437,6 +437,9 @@ func (e *ScanExplanation) print(w io.Writer) error {
 		if err := t.Flush(); err != nil {
 			return err
 		}
+		if len(l.Unseen) > 0 {
+			fmt.Fprintf(w, "the model sees no voxel of: %s\n", strings.Join(l.Unseen, ", "))
+		}
 	}
 	if e.Verdict == nil {
 		_, err := fmt.Fprintf(w, "\n%s\n", report.AttentionCaveat)

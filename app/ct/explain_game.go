@@ -114,7 +114,8 @@ func (x *explaining) blockGame(r replacement, class int) *explain.Game {
 // Lobes says what each region of a mask does for a prediction.
 type Lobes struct {
 	Names       []string
-	Voxels      []int // of the model's view
+	Unseen      []string // lobes without a voxel in what the model sees; nothing else speaks of them
+	Voxels      []int    // of the model's view
 	Replacement string
 	// All is the log-odds with every lobe, None that without any.
 	All, None   float64
@@ -129,10 +130,23 @@ type Lobes struct {
 func (x *explaining) explainLobes(ctx context.Context, m *radiomics.Mask, labels []uint8, names []string, class int) (*Lobes, error) {
 	c, v := x.config(), x.view
 	out := &Lobes{Replacement: blurredAway.name, labels: make([]int32, len(m.Data))}
+	count := map[uint8]int{}
+	for i := range v.x {
+		if at := v.scanIndex(i, c.Size); at >= 0 {
+			count[m.Data[at]]++
+		}
+	}
 	index := map[uint8]int32{}
 	for i, l := range labels {
-		index[l] = int32(i)
-		out.Names = append(out.Names, names[i])
+		if count[l] == 0 {
+			out.Unseen = append(out.Unseen, names[i])
+			continue
+		}
+		index[l] = int32(len(out.Names))
+		out.Names, out.Voxels = append(out.Names, names[i]), append(out.Voxels, count[l])
+	}
+	if len(out.Names) == 0 {
+		return nil, fmt.Errorf("the model sees no voxel of the mask")
 	}
 	for i, l := range m.Data {
 		out.labels[i] = -1
@@ -141,21 +155,14 @@ func (x *explaining) explainLobes(ctx context.Context, m *radiomics.Mask, labels
 		}
 	}
 	inside := make([]int32, len(v.x))
-	out.Voxels = make([]int, len(labels))
 	for i := range inside {
 		inside[i] = -1
 		if at := v.scanIndex(i, c.Size); at >= 0 {
-			if inside[i] = out.labels[at]; inside[i] >= 0 {
-				out.Voxels[inside[i]]++
-			}
+			inside[i] = out.labels[at]
 		}
 	}
-	for i, n := range out.Voxels {
-		if n == 0 {
-			return nil, fmt.Errorf("%s has no voxel in what the model sees", names[i])
-		}
-	}
-	g := x.regionGame(inside, len(labels), blurredAway, class)
+	n := len(out.Names)
+	g := x.regionGame(inside, n, blurredAway, class)
 	t, err := g.Table(ctx)
 	if err != nil {
 		return nil, err
@@ -163,7 +170,7 @@ func (x *explaining) explainLobes(ctx context.Context, m *radiomics.Mask, labels
 	full := len(t.Values) - 1
 	out.All, out.None = t.Values[full], t.Values[0]
 	out.Shapley, out.Interaction = t.Shapley(), t.Interaction()
-	for i := range labels {
+	for i := range n {
 		out.Occlusion = append(out.Occlusion, t.Values[full]-t.Values[full&^(1<<i)])
 		out.FirstIn = append(out.FirstIn, t.Values[1<<i]-t.Values[0])
 	}

@@ -213,6 +213,9 @@ func (l *Lobes) blocks() []report.Block {
 		t.Rows = append(t.Rows, report.TableRow{Cells: []string{name, fmt.Sprint(l.Voxels[i]), signedNumber(l.Shapley[i]), signedNumber(l.Occlusion[i]), signedNumber(l.FirstIn[i])}})
 	}
 	blocks := []report.Block{t}
+	if len(l.Unseen) > 0 {
+		blocks = append(blocks, report.Notice{Warning: true, Text: "The model sees no voxel of: " + strings.Join(l.Unseen, ", ") + "."})
+	}
 	if len(l.Names) > 1 {
 		m := report.Matrix{Caption: "Interaction of two lobes, nats", Rows: l.Names, Cols: l.Names, Digits: 3,
 			Notes: []string{"Shapley interaction index: above 0, each lobe is worth more with the other, as where a relation between them counts; below 0, either would do."}}
