@@ -111,7 +111,7 @@ type auditor struct {
 	splitConflict, noSplit, onlyHeld int
 	posWith, negWith                 []int // labels by code
 	codeSplits                       []uint8
-	static                           map[int32]bool
+	static                           map[int32]int // subjects by code
 	proxies                          map[int32]int
 	hashes                           map[[32]byte]twin
 	twins, twinsApart                int
@@ -134,13 +134,24 @@ var (
 // Audit searches labels and events for the fifteen ways in which a label leaks, and
 // runs the cheap models that should fail. Labels are of patients of the data set.
 func Audit(ctx context.Context, d *meds.Dataset, labels []meds.Label, opt AuditOptions) (*AuditResult, error) {
+	a := newAuditor(labels, opt)
+	a.d = d
+	for _, f := range d.Files {
+		if err := a.file(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	return a.result(labels)
+}
+
+func newAuditor(labels []meds.Label, opt AuditOptions) *auditor {
 	if opt.Resamples == 0 {
 		opt.Resamples = 500
 	}
 	if opt.MostExamples == 0 {
 		opt.MostExamples = 20000
 	}
-	a := &auditor{d: d, vocab: meds.NewVocabulary(), opt: opt, byID: map[int64][]meds.Label{}, static: map[int32]bool{}, proxies: map[int32]int{}, hashes: map[[32]byte]twin{}}
+	a := &auditor{vocab: meds.NewVocabulary(), opt: opt, byID: map[int64][]meds.Label{}, static: map[int32]int{}, proxies: map[int32]int{}, hashes: map[[32]byte]twin{}}
 	for _, l := range labels {
 		a.byID[l.Subject] = append(a.byID[l.Subject], l)
 		if l.Value {
@@ -151,11 +162,11 @@ func Audit(ctx context.Context, d *meds.Dataset, labels []meds.Label, opt AuditO
 	}
 	share := splitByHash(opt.Seed+1, Shares{Train: min(1, float64(opt.MostExamples)/float64(max(len(labels), 1)))})
 	a.keep = func(id int64) bool { return share(id) == meds.Train }
-	for _, f := range d.Files {
-		if err := a.file(ctx, f); err != nil {
-			return nil, err
-		}
-	}
+	return a
+}
+
+// result is what the subjects that were seen say.
+func (a *auditor) result(labels []meds.Label) (*AuditResult, error) {
 	missing := 0
 	for id := range a.byID {
 		if !a.found(id) {
@@ -191,12 +202,17 @@ func (a *auditor) file(ctx context.Context, f meds.File) error {
 		if f.Split != "" && split != f.Split {
 			a.splitConflict++
 		}
-		a.subject(c, split)
-		if _, ok := a.byID[id]; ok {
-			a.byID[id] = nil
-		}
+		a.see(c, split)
 	}
 	return nil
+}
+
+// see looks at all events of one subject.
+func (a *auditor) see(c *meds.Columns, split string) {
+	a.subject(c, split)
+	if id := c.Subject[0]; a.byID[id] != nil {
+		a.byID[id] = nil
+	}
 }
 
 func (a *auditor) grow() {
@@ -215,7 +231,9 @@ func (a *auditor) subject(c *meds.Columns, split string) {
 	for i, code := range c.Code {
 		a.codeSplits[code] |= bit
 		if c.Time[i] == meds.Static {
-			a.static[code] = true
+			if i == 0 || !slices.Contains(c.Code[:i], code) { // statics stand first
+				a.static[code]++
+			}
 			continue
 		}
 		name := a.vocab.Code(code)

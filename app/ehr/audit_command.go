@@ -64,18 +64,26 @@ audit.json and report.html. Numbers of fewer than 11 people are not shown.`,
 	return c
 }
 
-// findLabels reads labels that are named in one of three ways.
-func findLabels(store, labels string) ([]meds.Label, error) {
+// labelsFile finds labels that are named in one of three ways.
+func labelsFile(store, labels string) (string, error) {
 	for _, path := range []string{labels, filepath.Join(labels, "labels.parquet"), filepath.Join(store, "labels", labels, "labels.parquet")} {
 		info, err := os.Stat(path)
 		if err == nil && !info.IsDir() {
-			return meds.ReadLabels(path)
+			return path, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, format.PathError(path, err)
+			return "", format.PathError(path, err)
 		}
 	}
-	return nil, hint(format.PathError(labels, fs.ErrNotExist), "heed ehr label finds labels")
+	return "", hint(format.PathError(labels, fs.ErrNotExist), "heed ehr label finds labels")
+}
+
+func findLabels(store, labels string) ([]meds.Label, error) {
+	path, err := labelsFile(store, labels)
+	if err != nil {
+		return nil, err
+	}
+	return meds.ReadLabels(path)
 }
 
 func (r *auditRequest) run(ctx context.Context, store, labels string, stdout io.Writer) error {

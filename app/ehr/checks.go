@@ -166,23 +166,35 @@ func only(list []string, one string) bool {
 	return len(list) > 0
 }
 
+// staticNames returns the static codes that match. Those of fewer than 11 people have
+// no name: it may be free text, and speak of one of them.
 func (a *auditor) staticNames(match func(string) bool) []string {
 	var out []string
+	rare := 0
 	for _, code := range slices.Sorted(maps.Keys(a.static)) {
-		if name := a.vocab.Code(code); match(name) {
+		switch name := a.vocab.Code(code); {
+		case !match(name):
+		case a.static[code] < smallCell:
+			rare++
+		default:
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
+	for range rare {
+		out = append(out, rareCode)
+	}
 	return out
 }
+
+const rareCode = "(a code of fewer than 11 people)"
 
 // found names the first few of a list.
 func found(list []string, what string) string {
 	if len(list) == 0 {
 		return "no " + what
 	}
-	shown := strings.Join(list[:min(len(list), 5)], ", ")
+	shown := strings.Join(slices.Compact(slices.Clone(list[:min(len(list), 5)])), ", ")
 	if len(list) > 5 {
 		shown += ", ..."
 	}

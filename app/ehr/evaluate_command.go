@@ -68,7 +68,7 @@ type evaluation struct {
 }
 
 func sourceFlags(c *cobra.Command, labels *string, lists *[]string, part *string, threads *int) {
-	c.Flags().StringVar(labels, "labels", "", "parquet file of labels for a store in the layout of MEDS")
+	c.Flags().StringVar(labels, "labels", "", "labels for a store in the layout of MEDS: a parquet file, a folder of heed ehr label, or the name of one in the store")
 	c.Flags().StringSliceVar(lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
 	c.Flags().StringVar(part, "part", "all", "train, tuning, held_out or all")
 	c.Flags().IntVar(threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
@@ -125,15 +125,20 @@ func predictCommand() *cobra.Command {
 	var lists []string
 	var labels, part, out string
 	var threads int
+	var names subjectNames
 	c := &cobra.Command{
 		Use:   "predict MODEL SOURCE",
 		Short: "Write the probability of the outcome for every prediction of a source",
 		Long: `Write a table with the calibrated probability of the outcome for every prediction of
 a source, and whether it is an alert at the threshold that was chosen in training
-(specificity .95 on the tuning part). ` + Notice + ".",
+(specificity .95 on the tuning part). Patients bear pseudonyms and predictions numbers;
+with --phi-safe=false they have subject_id and prediction_time. ` + Notice + ".",
 		Example: `  heed ehr predict run/model.safetensors timelines -o predictions.tsv`,
 		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := names.check(); err != nil {
+				return err
+			}
 			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
 				return err
@@ -141,9 +146,20 @@ a source, and whether it is an alert at the threshold that was chosen in trainin
 			p := f.Probabilities(cases, idx)
 			write := func(w io.Writer) error {
 				b := bufio.NewWriter(w)
-				fmt.Fprintf(b, "# %s\nsubject_id\tprediction_time\tpredicted_boolean_probability\tpredicted_boolean_value\n", Notice)
+				when, n := "prediction", 0 // dates of predictions are those of visits
+				if names.plain {
+					when = "prediction_time"
+				}
+				fmt.Fprintf(b, "# %s\n%s\t%s\tpredicted_boolean_probability\tpredicted_boolean_value\n", Notice, names.column(), when)
 				for i, j := range idx {
-					fmt.Fprintf(b, "%d\t%s\t%s\t%t\n", cases[j].Patient, cases[j].At, strconv.FormatFloat(p[i], 'g', 6, 64), p[i] >= f.Threshold)
+					if n++; i > 0 && cases[j].Patient != cases[idx[i-1]].Patient {
+						n = 1
+					}
+					at := strconv.Itoa(n)
+					if names.plain {
+						at = cases[j].At
+					}
+					fmt.Fprintf(b, "%s\t%s\t%s\t%t\n", names.of(cases[j].Patient), at, strconv.FormatFloat(p[i], 'g', 6, 64), p[i] >= f.Threshold)
 				}
 				return b.Flush()
 			}
@@ -153,6 +169,7 @@ a source, and whether it is an alert at the threshold that was chosen in trainin
 			return writeFile(out, write)
 		},
 	}
+	names.flags(c.Flags())
 	sourceFlags(c, &labels, &lists, &part, &threads)
 	c.Flags().StringVarP(&out, "output", "o", "", "file for the table")
 	return c

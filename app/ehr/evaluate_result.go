@@ -23,6 +23,8 @@ type Result struct {
 	Decision   []NetBenefit `json:"decision_curve"`
 	Bins       []Bin        `json:"reliability"`
 	Subgroups  []Subgroup   `json:"subgroups"`
+
+	full []metric.ReliabilityBin // of which Bins are a part
 }
 
 // A FoldScore is that of one fold alone.
@@ -80,7 +82,8 @@ func (p *Predictions) Result(seed uint64) (*Result, error) {
 	for _, t := range []float64{0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5} {
 		r.Decision = append(r.Decision, NetBenefit{t, b.NetBenefit(t), b.NetBenefitOfAll(t)})
 	}
-	for _, x := range b.Reliability(10) {
+	r.full = b.Reliability(10)
+	for _, x := range r.full {
 		if x.N >= smallGroup {
 			r.Bins = append(r.Bins, Bin{x.N, x.MeanScore, x.Fraction.Estimate})
 		}
@@ -214,12 +217,12 @@ func WriteTable(w io.Writer, results []*Result) error {
 	return err
 }
 
-// WriteTSV writes one line for each prediction.
-func (p *Predictions) WriteTSV(w io.Writer) error {
+// writeTSV writes one line for each prediction.
+func (p *Predictions) writeTSV(w io.Writer, names *subjectNames) error {
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "# %s\nsubject_id\tfold\tboolean_value\tpredicted_boolean_probability\tpredicted_boolean_value\n", Notice)
+	fmt.Fprintf(b, "# %s\n%s\tfold\tboolean_value\tpredicted_boolean_probability\tpredicted_boolean_value\n", Notice, names.column())
 	for i, id := range p.Patients {
-		fmt.Fprintf(b, "%d\t%d\t%t\t%s\t%t\n", id, p.Folds[i], p.Positive[i], strconv.FormatFloat(p.P[i], 'g', 6, 64), p.Alert[i])
+		fmt.Fprintf(b, "%s\t%d\t%t\t%s\t%t\n", names.of(id), p.Folds[i], p.Positive[i], strconv.FormatFloat(p.P[i], 'g', 6, 64), p.Alert[i])
 	}
 	return b.Flush()
 }

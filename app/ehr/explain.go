@@ -28,7 +28,7 @@ type Evidence struct {
 // An Explanation is a prediction with its evidence, the strongest first.
 type Explanation struct {
 	IntendedUse string     `json:"intended_use"`
-	Patient     int64      `json:"subject_id"`
+	Patient     string     `json:"subject"` // a pseudonym, if heed ehr explain is not told otherwise
 	At          string     `json:"prediction_time,omitempty"`
 	Probability float64    `json:"probability"`
 	Alert       bool       `json:"alert"`
@@ -55,7 +55,7 @@ func (f *Fitted) Explain(ctx context.Context, c *Case, top int, seed uint64) (*E
 		s = without(&s, f.Vocabulary.Channels, func(i int) bool { return i < first })
 		n = len(s.Codes)
 	}
-	x := &Explanation{IntendedUse: Notice, Patient: c.Patient, At: c.At, Limits: limits, Channels: f.Config.Tokens.channelNames()}
+	x := &Explanation{IntendedUse: Notice, Limits: limits, Channels: f.Config.Tokens.channelNames()}
 	x.Probability = f.probabilities(f.logits([]timeline.Sequence{s}))[0]
 	x.Alert = x.Probability >= f.Threshold
 	parts, missing, err := f.parts(ctx, &s)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -12,7 +13,8 @@ func explainCommand() *cobra.Command {
 	var lists []string
 	var labels, part, out string
 	var threads, top int
-	var patient int64
+	var patient string
+	var names subjectNames
 	var seed uint64
 	c := &cobra.Command{
 		Use:   "explain MODEL SOURCE",
@@ -20,7 +22,7 @@ func explainCommand() *cobra.Command {
 		Long: `Write, as JSON, the predictions for one patient with their evidence: for each of the
 strongest tokens its part of the logit by integrated gradients, the probability
 without it, and the probability without the strongest 1, 2, ... together, beside as
-many random ones. ` + limits + " " + Notice + ".",
+many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + ".",
 		Example: `  heed ehr explain run/model.safetensors timelines --patient 12 --top 10`,
 		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,18 +32,25 @@ many random ones. ` + limits + " " + Notice + ".",
 			if !cmd.Flags().Changed("patient") {
 				return usagef("%s needs --patient", cmd.CommandPath())
 			}
+			if err := names.check(); err != nil {
+				return err
+			}
 			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
 			if err != nil {
 				return err
 			}
 			var all []*Explanation
 			for _, i := range idx {
-				if cases[i].Patient != patient {
+				if id := cases[i].Patient; strconv.FormatInt(id, 10) != patient && names.of(id) != patient {
 					continue
 				}
 				x, err := f.Explain(cmd.Context(), &cases[i], top, seed)
 				if err != nil {
 					return err
+				}
+				x.Patient = names.of(cases[i].Patient)
+				if names.plain {
+					x.At = cases[i].At
 				}
 				all = append(all, x)
 			}
@@ -64,7 +73,8 @@ many random ones. ` + limits + " " + Notice + ".",
 		},
 	}
 	sourceFlags(c, &labels, &lists, &part, &threads)
-	c.Flags().Int64Var(&patient, "patient", 0, "subject_id of the patient")
+	c.Flags().StringVar(&patient, "patient", "", "subject_id of the patient, or with --key the pseudonym")
+	names.flags(c.Flags())
 	c.Flags().IntVar(&top, "top", 10, "tokens to show")
 	c.Flags().StringVarP(&out, "output", "o", "", "file for the explanation")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the random removals")

@@ -19,6 +19,7 @@ import (
 // A trainRequest is the command line of "heed ehr train".
 type trainRequest struct {
 	job     Job
+	names   subjectNames
 	windows string
 	out     string
 	force   bool
@@ -52,9 +53,13 @@ Tokens: with --windows 0,8 there is a token for each code over the whole history
 and for each code in every 8 hours, with nine statistics of its values; with
 --windows none every event is a token.
 
-With -o, the folder gets
-  metrics.json             scores with intervals, decision curves, reliability, subgroups
-  predictions.tsv          of the test parts
+Fifteen ways in which labels leak are checked, and cheap models fitted that should know
+little (heed ehr audit); what they say stands below the scores.
+
+With -o, the folder, which nobody else may look into, gets
+  report.html              one page: scores beside floors, calibration, decision curve, subgroups, audit
+  metrics.json             scores with intervals, decision curves, reliability, subgroups, audit
+  predictions.tsv          of the test parts; patients bear pseudonyms
   model.safetensors        the model (fold-1.safetensors and so on with --folds)
   job.json, run.jsonl      what decided the numbers, and how the fits went
 
@@ -79,11 +84,13 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.StringVarP(&r.out, "output", "o", "", "folder for model, predictions and metrics")
 	fs.BoolVar(&r.force, "force", false, "write into a folder that is not empty")
 	fs.BoolVar(&r.asJSON, "json", false, "print results as JSON")
-	fs.StringVar(&r.job.Labels, "labels", "", "parquet file of labels for a store in the layout of MEDS")
+	fs.StringVar(&r.job.Labels, "labels", "", "labels for a store in the layout of MEDS: a parquet file, a folder of heed ehr label, or the name of one in the store")
 	fs.StringSliceVar(&r.job.Lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
 	fs.IntVar(&r.job.Folds, "folds", 0, "folds of patients; 0 takes the parts of the source")
 	fs.Float64Var(&r.job.TuneShare, "tune-share", r.job.TuneShare, "share of the patients that --folds keeps to tune on")
 	fs.BoolVar(&r.job.Floors, "floors", true, "fit the floors too")
+	fs.BoolVar(&r.job.Audit, "audit", true, "search for what leaks the labels, as heed ehr audit does")
+	r.names.flags(fs)
 
 	fs.StringVar(&r.windows, "windows", "0,8", "hours of the windows that tokens sum up, 0 for the whole history; none for a token for each event")
 	fs.BoolVar(&f.Tokens.Joined, "joined", false, "one token for each code with the statistics of all windows, in place of one for each window")
@@ -161,6 +168,9 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 	if err := r.setFlags(); err != nil {
 		return err
 	}
+	if err := r.names.check(); err != nil {
+		return err
+	}
 	if r.out != "" {
 		if err := makeFolder(r.out, r.force); err != nil {
 			return err
@@ -178,7 +188,7 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 		return err
 	}
 	if r.out != "" {
-		if err := o.write(r.out, log); err != nil {
+		if err := o.write(r.out, log, &r.names); err != nil {
 			return err
 		}
 	}
@@ -187,7 +197,10 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 		e.SetIndent("", "  ")
 		return e.Encode(o.summary())
 	}
-	return WriteTable(stdout, o.Results)
+	if err := WriteTable(stdout, o.Results); err != nil || o.Audit == nil {
+		return err
+	}
+	return o.Audit.printBrief(stdout)
 }
 
 // line is what a terminal sees of an epoch.
@@ -221,17 +234,18 @@ type TrainSummary struct {
 	Unknown     int            `json:"test_tokens_unknown"`
 	Folds       int            `json:"folds"`
 	Models      []*Result      `json:"models"`
+	Audit       *AuditResult   `json:"audit,omitempty"`
 }
 
 func (o *Outcome) summary() TrainSummary {
 	return TrainSummary{
 		IntendedUse: Notice, NotADevice: true, SHA256: o.Hash, Seed: o.Job.Fit.Train.Seed, Cases: len(o.Cases), Left: o.Left,
-		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results,
+		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results, Audit: o.Audit,
 	}
 }
 
 // write fills the folder of a run.
-func (o *Outcome) write(folder string, log []Progress) error {
+func (o *Outcome) write(folder string, log []Progress, names *subjectNames) error {
 	file := func(name string) string { return filepath.Join(folder, name) }
 	if err := writeJSONFile(file("job.json"), o.Job); err != nil {
 		return err
@@ -250,7 +264,14 @@ func (o *Outcome) write(folder string, log []Progress) error {
 	if err := writeJSONFile(file("metrics.json"), o.summary()); err != nil {
 		return err
 	}
-	if err := writeFile(file("predictions.tsv"), o.Predictions[0].WriteTSV); err != nil {
+	if err := writeFile(file("predictions.tsv"), func(w io.Writer) error { return o.Predictions[0].writeTSV(w, names) }); err != nil {
+		return err
+	}
+	page, err := o.page(log)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(file("report.html"), func(w io.Writer) error { _, err := page.WriteTo(w); return err }); err != nil {
 		return err
 	}
 	for k, f := range o.Models {

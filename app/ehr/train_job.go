@@ -21,6 +21,7 @@ type Job struct {
 	TuneShare float64  `json:"tune_share"`       // of the training patients of a fold
 	Fit       Config   `json:"fit"`
 	Floors    bool     `json:"floors"`
+	Audit     bool     `json:"audit"`
 	Version   string   `json:"heed"`
 	Command   []string `json:"command"`
 }
@@ -37,6 +38,7 @@ type Outcome struct {
 	Tokens      int            // of the test parts
 	Predictions []*Predictions // of the transformer first
 	Results     []*Result
+	Audit       *AuditResult
 }
 
 // Run reads the source, fits every fold, and scores the pooled predictions.
@@ -54,6 +56,14 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 		return nil, err
 	}
 	o.describe(tell)
+	if j.Audit {
+		if o.Audit, err = j.audit(ctx, source, cases, o.Parts[0]); err != nil {
+			return nil, err
+		}
+		if n := o.Audit.failed(); n > 0 {
+			tell(fmt.Sprintf("audit: %d checks fail: scores will not be worth much (see below the table)", n))
+		}
+	}
 	for k, p := range o.Parts {
 		start := time.Now()
 		f, err := Fit(ctx, j.Fit, cases, p.Train, p.Valid, func(x Progress) { x.Fold = k + 1; progress(x) })

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"strings"
 
 	"heed/format"
+	"heed/format/meds"
 )
 
 // Stays reads the in-hospital mortality task of the PhysioNet/CinC Challenge
@@ -31,7 +33,8 @@ type Stays struct {
 	// none. Stays on no list are left out.
 	Splits [3]string
 
-	hash string
+	hash  string
+	cases []Case
 }
 
 const stayHours = 48
@@ -68,7 +71,7 @@ func (s *Stays) Cases() ([]Case, map[string]int, error) {
 				left["stays on no list of the split"]++
 				return nil
 			}
-			c := Case{Patient: id, Positive: positive, Split: split, Age: float32(math.NaN()), Days: stayHours / 24, Groups: map[string]string{}}
+			c := Case{Patient: id, Positive: positive, Split: split, At: "1970-01-03T00:00:00", Micros: 2 * meds.Day, Age: float32(math.NaN()), Days: stayHours / 24, Groups: map[string]string{}}
 			if err := c.readStay(fmt.Sprintf("%s/%d.txt", path, id), text, left); err != nil {
 				return err
 			}
@@ -87,8 +90,37 @@ func (s *Stays) Cases() ([]Case, map[string]int, error) {
 		return nil, nil, format.Invalidf(s.Folder, 0, "no stays: want set-a.tar.gz and Outcomes-a.txt")
 	}
 	slices.SortFunc(cases, func(a, b Case) int { return int(a.Patient - b.Patient) })
-	s.hash = hex.EncodeToString(sum.Sum(nil))
+	s.hash, s.cases = hex.EncodeToString(sum.Sum(nil)), cases
 	return cases, left, nil
+}
+
+// Subjects returns the stays that Cases read, as heed ehr import p12 tells their time:
+// they begin at 1970-01-01.
+func (s *Stays) Subjects(v *meds.Vocabulary) iter.Seq2[*meds.Columns, error] {
+	return func(yield func(*meds.Columns, error) bool) {
+		var c meds.Columns
+		for i := range s.cases {
+			c.Reset()
+			for _, statics := range []bool{true, false} { // those stand first
+				for _, h := range s.cases[i].Happenings {
+					e := meds.Event{Subject: s.cases[i].Patient, Time: int64((stayHours/24. - h.Days) * float64(meds.Day)), Code: h.Code, Value: h.Value, Available: meds.Static}
+					if e.Time == 0 && p12Statics[h.Code] {
+						e.Time = meds.Static
+					}
+					if (e.Time == meds.Static) != statics {
+						continue
+					}
+					if h.Code == "Gender" || h.Code == "ICUType" { // classes, not quantities
+						e.Code = fmt.Sprintf("%s//%g", h.Code, h.Value)
+					}
+					c.Add(&e, v.ID(e.Code))
+				}
+			}
+			if !yield(&c, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Hash returns the SHA-256 of all that Cases read.
@@ -229,7 +261,7 @@ func (c *Case) readStay(name string, text []byte, left map[string]int) error {
 		case static && field[1] == "Gender":
 			c.Groups["sex"] = map[float64]string{0: "female", 1: "male"}[v]
 		case static && field[1] == "ICUType":
-			c.Groups["unit"] = map[float64]string{1: "coronary", 2: "cardiac surgery", 3: "medical", 4: "surgical"}[v]
+			c.Groups["unit"] = unitNames[fmt.Sprintf("ICUType//%g", v)]
 		case static && field[1] == "Height":
 		default:
 			measured = true
@@ -252,6 +284,9 @@ func (c *Case) readStay(name string, text []byte, left map[string]int) error {
 	})
 	return nil
 }
+
+// unitNames are what the numbers of PhysioNet 2012 mean.
+var unitNames = map[string]string{"ICUType//1": "coronary", "ICUType//2": "cardiac surgery", "ICUType//3": "medical", "ICUType//4": "surgical"}
 
 func ageBand(years float64) string {
 	switch {

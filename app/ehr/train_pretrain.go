@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 
 	"heed/autograd"
 	"heed/model/timeline"
@@ -83,6 +84,7 @@ func (f *Fitted) pretrain(ctx context.Context, m *timeline.Model, seed uint64, p
 		}
 		return autograd.CrossEntropy(t, m.MaskedLogits(t, b, rows), codes, norm*float32(len(rows))/float32(len(some)))
 	}
+	var targets atomic.Int64
 	if c.Kind == "forecast" {
 		loss = func(t *autograd.Tape, some []int, norm float32) *autograd.Var {
 			seqs, futures := make([]*timeline.Sequence, len(some)), make([]timeline.Future, len(some))
@@ -90,6 +92,7 @@ func (f *Fitted) pretrain(ctx context.Context, m *timeline.Model, seed uint64, p
 				past, future := f.cut(&p.cases[p.train[examples[e]]], t.Rand)
 				s := f.sequence(&past)
 				seqs[i], futures[i] = &s, future
+				targets.Add(int64(len(future.Codes)))
 			}
 			return timeline.ForecastLoss(t, m.Forecasts(t, m.Pack(t.Rand, seqs...)), futures, norm)
 		}
@@ -107,6 +110,9 @@ func (f *Fitted) pretrain(ctx context.Context, m *timeline.Model, seed uint64, p
 		}
 		sum, steps = sum+s.Loss, steps+1
 		if s.EpochEnds {
+			if c.Kind == "forecast" && targets.Load() == 0 {
+				return fmt.Errorf("pre-training by forecast: no value within %g hours after any cut", c.Hours)
+			}
 			see(Progress{Stage: "pretrain", Epoch: s.Epoch, Epochs: tc.Epochs, Loss: sum / float64(steps)})
 			sum, steps = 0, 0
 		}
@@ -135,8 +141,11 @@ func (f *Fitted) cut(c *Case, r *rand.Rand) (Case, timeline.Future) {
 	for end < len(hs) && hs[end].Days >= at-f.Config.Pretrain.Hours/24 {
 		end++
 	}
-	tokens := Tokens{}
-	if len(f.Config.Tokens.Windows) > 0 {
+	tokens := Tokens{Joined: f.Config.Tokens.Joined}
+	switch {
+	case tokens.Joined: // codes have the name of no window then
+		tokens.Windows = []float64{0}
+	case len(f.Config.Tokens.Windows) > 0:
 		tokens.Windows = f.Config.Tokens.Windows[:1]
 	}
 	future := *c

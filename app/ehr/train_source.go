@@ -1,5 +1,11 @@
 package ehr
 
+import (
+	"iter"
+
+	"heed/format/meds"
+)
+
 // A Happening is one event of a patient before the prediction: a code, perhaps
 // with a number, at a time.
 type Happening struct {
@@ -13,7 +19,8 @@ type Happening struct {
 // then, and what came of it.
 type Case struct {
 	Patient    int64
-	At         string      // time of the prediction; empty if the source has no dates
+	At         string      // time of the prediction
+	Micros     int64       // the same, as package meds counts time
 	Happenings []Happening // the oldest first
 	Positive   bool
 	Age        float32           // years; NaN if it is not known
@@ -26,6 +33,9 @@ type Case struct {
 type Source interface {
 	// Cases reads everything. What was left out is counted by reason.
 	Cases() (cases []Case, left map[string]int, err error)
+	// Subjects returns all events of the patients, those after a prediction among
+	// them where the source has them, for the audit. Codes get their numbers from v.
+	Subjects(v *meds.Vocabulary) iter.Seq2[*meds.Columns, error]
 	// Hash returns the SHA-256 of what Cases read, in hexadecimal digits.
 	Hash() string
 }

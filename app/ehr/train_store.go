@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -89,6 +90,15 @@ func (s *Store) Cases() ([]Case, map[string]int, error) {
 	return cases, left, nil
 }
 
+// Subjects returns all events of the store.
+func (s *Store) Subjects(v *meds.Vocabulary) iter.Seq2[*meds.Columns, error] {
+	d, err := meds.OpenDataset(s.Folder)
+	if err != nil {
+		return func(yield func(*meds.Columns, error) bool) { yield(nil, err) }
+	}
+	return d.Subjects(v)
+}
+
 func storeEvent(c *meds.Columns, i int, v *meds.Vocabulary) tableEvent {
 	e := tableEvent{code: v.Code(c.Code[i]), value: c.Value[i], static: c.Time[i] == meds.Static}
 	if !e.static {
@@ -125,7 +135,11 @@ func openSource(folder, labels string, lists []string) (Source, error) {
 	}
 	switch {
 	case labels != "":
-		return &Store{Folder: folder, Labels: labels}, nil
+		path, err := labelsFile(folder, labels)
+		if err != nil {
+			return nil, err
+		}
+		return &Store{Folder: folder, Labels: path}, nil
 	case has("events.csv"):
 		return &Tables{Folder: folder}, nil
 	case stays:

@@ -72,7 +72,7 @@ func TestStore(t *testing.T) {
 	if g, want := strings.Join(got, ", "), "GENDER//F NaN 2, NA 140 2, RHYTHM=sinus NaN 1"; g != want {
 		t.Errorf("known: %s, want %s", g, want)
 	}
-	if cases[0].Groups["sex"] != "F" || len(s.Hash()) != 64 {
+	if cases[0].Groups["sex"] != "female" || len(s.Hash()) != 64 {
 		t.Errorf("groups %v, hash %s", cases[0].Groups, s.Hash())
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"iter"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"heed/format"
+	"heed/format/meds"
 )
 
 // Tables reads events and labels from two CSV files with the columns of MEDS:
@@ -26,11 +29,12 @@ import (
 //	             and columns group_NAME, whose values are subgroups in results
 //
 // Times are yyyy-mm-ddThh:mm:ss, without a zone. An event is known to a prediction
-// if its time is not later. A code MEDS_BIRTH gives the age, GENDER//... the sex,
-// and a code that begins with VISIT or HOSPITAL_ADMISSION begins a visit.
+// if its time is not later. A code MEDS_BIRTH gives the age, GENDER//... or SEX//...
+// the sex, and a code that begins with VISIT or HOSPITAL_ADMISSION begins a visit.
 type Tables struct {
 	Folder string
 	hash   string
+	events map[int64][]tableEvent
 }
 
 // Hash returns the SHA-256 of both files.
@@ -53,6 +57,7 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	s.events = events
 	return s.label(events, sum)
 }
 
@@ -102,6 +107,26 @@ func readEvents(path string, sum io.Writer) (map[int64][]tableEvent, error) {
 		})
 	}
 	return events, nil
+}
+
+// Subjects returns what Cases read.
+func (s *Tables) Subjects(v *meds.Vocabulary) iter.Seq2[*meds.Columns, error] {
+	return func(yield func(*meds.Columns, error) bool) {
+		var c meds.Columns
+		for _, id := range slices.Sorted(maps.Keys(s.events)) {
+			c.Reset()
+			for _, e := range s.events[id] {
+				event := meds.Event{Subject: id, Time: meds.Static, Value: e.value, Available: meds.Static}
+				if !e.static {
+					event.Time = meds.Time(e.at)
+				}
+				c.Add(&event, v.ID(e.code))
+			}
+			if !yield(&c, nil) {
+				return
+			}
+		}
+	}
 }
 
 // label makes the cases.
@@ -185,7 +210,7 @@ func casesOf(labels []asked, events map[int64][]tableEvent) ([]Case, map[string]
 // newCase collects what was known of a patient at a time. Events must be sorted,
 // static ones first; those become the oldest.
 func newCase(id int64, at time.Time, events []tableEvent) Case {
-	c := Case{Patient: id, Age: float32(math.NaN()), Groups: map[string]string{}, At: at.Format(clock)}
+	c := Case{Patient: id, Age: float32(math.NaN()), Groups: map[string]string{}, At: at.Format(clock), Micros: meds.Time(at)}
 	visit := int32(0)
 	for _, e := range events {
 		if e.at.After(at) {
@@ -200,9 +225,14 @@ func newCase(id int64, at time.Time, events []tableEvent) Case {
 			c.Age = float32(days / 365.25)
 			c.Groups["age"] = ageBand(float64(c.Age))
 			continue
-		case strings.HasPrefix(e.code, "GENDER//"):
-			c.Groups["sex"] = strings.TrimPrefix(e.code, "GENDER//")
-		case strings.HasPrefix(e.code, "VISIT"), strings.HasPrefix(e.code, "HOSPITAL_ADMISSION"):
+		case sexForm.MatchString(e.code):
+			c.Groups["sex"] = sexName(e.code)
+		case e.static && e.code == "Age" && e.value == e.value: // PhysioNet has no dates of birth
+			c.Age = e.value
+			c.Groups["age"] = ageBand(float64(e.value))
+		case e.static && unitNames[e.code] != "":
+			c.Groups["unit"] = unitNames[e.code]
+		case strings.HasPrefix(e.code, "VISIT") && !strings.HasPrefix(e.code, "VISIT_END"), strings.HasPrefix(e.code, "HOSPITAL_ADMISSION"):
 			visit++
 		}
 		if e.static {
@@ -219,6 +249,17 @@ func newCase(id int64, at time.Time, events []tableEvent) Case {
 		c.Happenings[i].Days = c.Days
 	}
 	return c
+}
+
+// sexName is what subgroups call a sex.
+func sexName(code string) string {
+	switch s := sexOf(code); {
+	case s > 0:
+		return "female"
+	case s < 0:
+		return "male"
+	}
+	return "other or not known"
 }
 
 // eachHeader calls f with the names of the columns of a CSV file.

@@ -259,7 +259,7 @@ func TestTables(t *testing.T) {
 	if g, want := strings.Join(got, ", "), "GENDER//F 1, A 1, B 0"; g != want {
 		t.Errorf("known: %s, want %s", g, want)
 	}
-	if cases[0].Age < 29.9 || cases[0].Age > 30.1 || cases[0].Groups["kind"] != "pair" || cases[0].Groups["sex"] != "F" || !cases[0].Positive {
+	if cases[0].Age < 29.9 || cases[0].Age > 30.1 || cases[0].Groups["kind"] != "pair" || cases[0].Groups["sex"] != "female" || !cases[0].Positive {
 		t.Errorf("case %+v", cases[0])
 	}
 	if len(cases[1].Happenings) != 4 || cases[1].Days != 2 {

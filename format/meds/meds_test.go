@@ -88,6 +88,24 @@ func readAll(path string, most int) ([]Event, error) {
 	}
 }
 
+// readSome reads the first 65,536 events at the most: a run of one value may stand for
+// millions.
+func readSome(path string) error {
+	r, err := Open(path, NewVocabulary())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var c Columns
+	for r.Row() < 1<<16 && err == nil {
+		err = r.Next(&c, 1000)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
+
 func TestRoundTrip(t *testing.T) {
 	for _, extra := range []bool{false, true} {
 		want := sample()
@@ -232,7 +250,7 @@ func FuzzReader(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := readAll(path, 3)
+		err := readSome(path)
 		var e *format.Error
 		if err != nil && !errors.As(err, &e) {
 			t.Errorf("%v has no place", err)

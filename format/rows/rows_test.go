@@ -114,7 +114,7 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		_, err := fromText(text)
 		var e *format.Error
-		if err != nil && !errors.As(err, &e) {
+		if err != nil && err != io.EOF && !errors.As(err, &e) {
 			t.Errorf("%v has no place", err)
 		}
 	})
@@ -135,11 +135,13 @@ func FuzzParquet(f *testing.F) {
 		}
 		r, err := OpenParquet(path)
 		if err == nil {
-			_, err = all(r)
+			for row := 0; row < 1<<16 && err == nil; { // a run of one value may stand for millions
+				_, row, err = r.Next()
+			}
 			r.Close()
 		}
 		var e *format.Error
-		if err != nil && !errors.As(err, &e) {
+		if err != nil && err != io.EOF && !errors.As(err, &e) {
 			t.Errorf("%v has no place", err)
 		}
 	})
