@@ -218,3 +218,20 @@ func TestRidge(t *testing.T) {
 		t.Errorf("intercept %v, constant %v", r.w[3], r.w[2])
 	}
 }
+
+// A static code that few people have may be free text: it counts and is not shown.
+func TestRareStaticCodes(t *testing.T) {
+	r := planted(t, plant{event: func(_ *rand.Rand, id int64, _ bool, _ int64) []meds.Event {
+		switch {
+		case id < 3:
+			return one(id, meds.Static, "NOTE//discharge to Mrs Smith")
+		case id < 50:
+			return one(id, meds.Static, "DISCHARGE_LOCATION//HOME")
+		}
+		return nil
+	}})
+	c := r.Checks[6]
+	if want := "2 static codes that speak of an outcome: DISCHARGE_LOCATION//HOME, (a code of fewer than 11 people)"; c.Verdict != Fail || c.Evidence != want {
+		t.Errorf("got  %s: %s\nwant %s", c.Verdict, c.Evidence, want)
+	}
+}

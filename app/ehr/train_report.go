@@ -136,22 +136,31 @@ func (p *Predictions) reliabilityFigure(r *Result) (report.Block, error) {
 func decisionCurves(results []*Result) report.Block {
 	c := report.Curves{Name: "decision", XLabel: "threshold probability", YLabel: "net benefit",
 		Alt:     "Net benefit of the model, its floors, of treating everybody and of treating nobody, by the threshold probability",
-		Caption: "True positives minus false positives weighted by the odds of the threshold, by prediction. A model is of use where it lies above treating everybody and treating nobody."}
+		Caption: "True positives minus false positives weighted by the odds of the threshold, by prediction. A model is of use where it lies above treating everybody and treating nobody. What lies below -0.05 is not drawn."}
 	var all, none report.Curve
 	for _, r := range results {
 		s := report.Curve{Name: r.Model}
 		for _, d := range r.Decision {
-			s.X, s.Y = append(s.X, d.Threshold), append(s.Y, d.Model)
+			s.X, s.Y = append(s.X, d.Threshold), append(s.Y, ofUse(d.Model))
 		}
 		c.Series = append(c.Series, s)
 	}
 	for _, d := range results[0].Decision {
-		all.X, all.Y = append(all.X, d.Threshold), append(all.Y, d.All)
+		all.X, all.Y = append(all.X, d.Threshold), append(all.Y, ofUse(d.All))
 		none.X, none.Y = append(none.X, d.Threshold), append(none.Y, 0)
 	}
 	all.Name, none.Name = "treat everybody", "treat nobody"
 	c.Series = append(c.Series, all, none)
 	return c
+}
+
+// ofUse leaves out what lies far below treating nobody: to treat everybody falls so
+// deep that nothing else could be seen.
+func ofUse(benefit float64) float64 {
+	if benefit < -0.05 {
+		return math.NaN()
+	}
+	return benefit
 }
 
 func foldTable(results []*Result) report.Table {

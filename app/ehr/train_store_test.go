@@ -42,6 +42,8 @@ func TestStore(t *testing.T) {
 	nan := float32(math.NaN())
 	write("train",
 		meds.Event{Subject: 1, Time: meds.Static, Code: "GENDER//F", Value: nan, Available: meds.Static},
+		meds.Event{Subject: 1, Time: meds.Static, Code: "Age", Value: 70, Available: meds.Static},
+		meds.Event{Subject: 1, Time: meds.Static, Code: "ICUType//3", Value: nan, Available: meds.Static},
 		meds.Event{Subject: 1, Time: day(1, 0), Code: "NA", Value: 140, Available: day(1, 0)},
 		meds.Event{Subject: 1, Time: day(2, 0), Code: "K", Value: 4, Available: day(4, 0)},
 		meds.Event{Subject: 1, Time: day(2, 0), Code: "RHYTHM", Value: nan, Text: "sinus", Available: day(2, 0)},
@@ -69,10 +71,10 @@ func TestStore(t *testing.T) {
 	for _, h := range cases[0].Happenings {
 		got = append(got, fmt.Sprintf("%s %v %v", h.Code, h.Value, h.Days))
 	}
-	if g, want := strings.Join(got, ", "), "GENDER//F NaN 2, NA 140 2, RHYTHM=sinus NaN 1"; g != want {
+	if g, want := strings.Join(got, ", "), "GENDER//F NaN 2, Age 70 2, ICUType//3 NaN 2, NA 140 2, RHYTHM=sinus NaN 1"; g != want {
 		t.Errorf("known: %s, want %s", g, want)
 	}
-	if cases[0].Groups["sex"] != "female" || len(s.Hash()) != 64 {
+	if g := cases[0].Groups; g["sex"] != "female" || g["age"] != "65-79" || g["unit"] != "medical" || cases[0].Age != 70 || len(s.Hash()) != 64 {
 		t.Errorf("groups %v, hash %s", cases[0].Groups, s.Hash())
 	}
 }

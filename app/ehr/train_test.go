@@ -267,6 +267,23 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// A forecast has values to tell, whatever the tokens are called.
+func TestForecastTargets(t *testing.T) {
+	cases, train, tune, _ := wards(60)
+	for _, k := range []Tokens{{}, {Windows: []float64{0, 8}}, {Windows: []float64{0, 8}, Joined: true}, {Windows: []float64{8, 4}, Joined: true}} {
+		cfg := quick()
+		cfg.Tokens, cfg.Train.Epochs, cfg.Pretrain = k, 1, Pretraining{Kind: "forecast", Epochs: 1}
+		loss := 0.0
+		if _, err := Fit(context.Background(), cfg, cases, train, tune, func(p Progress) {
+			if p.Stage == "pretrain" {
+				loss = p.Loss
+			}
+		}); err != nil || !(loss > 0.1) {
+			t.Errorf("%+v: loss %v, %v", k, loss, err)
+		}
+	}
+}
+
 // The real stays, if they are there.
 func TestStays(t *testing.T) {
 	dir := "../../../shared/data/ehr/physionet2012"
