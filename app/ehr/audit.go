@@ -111,7 +111,8 @@ type auditor struct {
 	splitConflict, noSplit, onlyHeld int
 	posWith, negWith                 []int // labels by code
 	codeSplits                       []uint8
-	static                           map[int32]int // subjects by code
+	people, lastPerson               []int // subjects by code, and the last of them
+	static                           map[int32]bool
 	proxies                          map[int32]int
 	hashes                           map[[32]byte]twin
 	twins, twinsApart                int
@@ -151,7 +152,7 @@ func newAuditor(labels []meds.Label, opt AuditOptions) *auditor {
 	if opt.MostExamples == 0 {
 		opt.MostExamples = 20000
 	}
-	a := &auditor{vocab: meds.NewVocabulary(), opt: opt, byID: map[int64][]meds.Label{}, static: map[int32]int{}, proxies: map[int32]int{}, hashes: map[[32]byte]twin{}}
+	a := &auditor{vocab: meds.NewVocabulary(), opt: opt, byID: map[int64][]meds.Label{}, static: map[int32]bool{}, proxies: map[int32]int{}, hashes: map[[32]byte]twin{}}
 	for _, l := range labels {
 		a.byID[l.Subject] = append(a.byID[l.Subject], l)
 		if l.Value {
@@ -218,6 +219,7 @@ func (a *auditor) see(c *meds.Columns, split string) {
 func (a *auditor) grow() {
 	for len(a.posWith) < a.vocab.Len() {
 		a.posWith, a.negWith, a.codeSplits, a.seen = append(a.posWith, 0), append(a.negWith, 0), append(a.codeSplits, 0), append(a.seen, 0)
+		a.people, a.lastPerson = append(a.people, 0), append(a.lastPerson, 0)
 	}
 }
 
@@ -230,10 +232,11 @@ func (a *auditor) subject(c *meds.Columns, split string) {
 	starts := map[int64]bool{}
 	for i, code := range c.Code {
 		a.codeSplits[code] |= bit
+		if a.lastPerson[code] != a.subjects {
+			a.people[code], a.lastPerson[code] = a.people[code]+1, a.subjects
+		}
 		if c.Time[i] == meds.Static {
-			if i == 0 || !slices.Contains(c.Code[:i], code) { // statics stand first
-				a.static[code]++
-			}
+			a.static[code] = true
 			continue
 		}
 		name := a.vocab.Code(code)
@@ -430,7 +433,7 @@ func (a *auditor) scan() []CodeScore {
 	var out []CodeScore
 	for code := range a.posWith {
 		with := a.posWith[code] + a.negWith[code]
-		if with < smallCell || a.positives == 0 || a.negatives == 0 {
+		if with < smallCell || a.people[code] < smallCell || a.positives == 0 || a.negatives == 0 {
 			continue
 		}
 		tpr, fpr := float64(a.posWith[code])/float64(a.positives), float64(a.negWith[code])/float64(a.negatives)

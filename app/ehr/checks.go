@@ -92,7 +92,7 @@ func (a *auditor) checks(r *AuditResult) []Check {
 
 	var proxies []string
 	for _, code := range slices.Sorted(maps.Keys(a.proxies)) {
-		if a.proxies[code] >= smallCell {
+		if a.proxies[code] >= smallCell && a.people[code] >= smallCell {
 			proxies = append(proxies, a.vocab.Code(code))
 		}
 	}
@@ -174,7 +174,7 @@ func (a *auditor) staticNames(match func(string) bool) []string {
 	for _, code := range slices.Sorted(maps.Keys(a.static)) {
 		switch name := a.vocab.Code(code); {
 		case !match(name):
-		case a.static[code] < smallCell:
+		case a.people[code] < smallCell:
 			rare++
 		default:
 			out = append(out, name)
