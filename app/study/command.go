@@ -94,6 +94,7 @@ func runCommand(version string) *cobra.Command {
 	fs.StringVar(&r.lab.Distances, "distances", "", "table of distances between all columns of --family, in place of --structure")
 	fs.StringVar(&r.lab.Digits, "digits", "", "folder with MNIST (train10k-images-idx3-ubyte.gz and so on) for the study lenses")
 	fs.StringVar(&r.lab.Volumes, "volumes", "", "folder with brain*_image.nrrd and brain*_label.nrrd for the study tissue, in place of volumes that are made")
+	fs.StringVar(&r.lab.Lungs, "lungs", "", "CT of a chest (NIfTI) into whose lungs the study lobes plants lesions too")
 	fs.BoolVar(&r.asJSON, "json", false, "print findings as JSON")
 	return c
 }

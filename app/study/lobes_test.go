@@ -5,7 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"heed/format"
 	"heed/model/volume"
+	"heed/radiomics"
 )
 
 // Twins have one centroid and the same distances, and no site in common.
@@ -155,6 +157,46 @@ func TestSitesAreCells(t *testing.T) {
 	}
 	if n := c.Tokens(); n != 4*4*7 || len(m.Stem) != 2 {
 		t.Errorf("%d cells after %d stages", n, len(m.Stem))
+	}
+}
+
+// The crop of a chest of two boxes is where most sites are, left lung first, and
+// lesions stay in the lungs.
+func TestChestOf(t *testing.T) {
+	ct := &format.Volume{Shape: [3]int{34, 20, 26}, Data: make([]float32, 34*20*26)}
+	for i := range 3 {
+		ct.Affine[i][i] = 12
+	}
+	lungs := radiomics.NewMask(ct)
+	for i := range ct.Data {
+		x, y, z := i%34, i/34%20, i/34/20
+		ct.Data[i] = 40
+		if y >= 3 && y < 17 && z >= 4 && z < 24 {
+			switch {
+			case x >= 3 && x < 14:
+				lungs.Data[i], ct.Data[i] = radiomics.LeftLung, -850
+			case x >= 19 && x < 30:
+				lungs.Data[i], ct.Data[i] = radiomics.RightLung, -850
+			}
+		}
+	}
+	a, err := chestOf(ct, lungs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.left) != 24 || len(a.twins) < 100 {
+		t.Errorf("%d sites, %d pairs", len(a.left), len(a.twins))
+	}
+	hu := make([]float32, a.voxels())
+	a.background(hu, rand.New(rand.NewPCG(1, 1)))
+	for i, p := range append(slices.Clone(a.left), a.right...) {
+		if v := hu[(p[0]*a.size[1]+p[1])*a.size[2]+p[2]]; v < -1024 || v > -650 {
+			t.Errorf("site %d at %v has %v HU", i, p, v)
+		}
+	}
+	clear(lungs.Data)
+	if _, err := chestOf(ct, lungs); err == nil || err.Error() != "0 sites in both lungs, which have 0 pairs of sets to compare: want 10 pairs" {
+		t.Errorf("a chest without lungs: %v", err)
 	}
 }
 

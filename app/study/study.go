@@ -75,6 +75,9 @@ type Lab struct {
 	// Volumes is a folder with volumes and masks of tumours for the study "tissue";
 	// empty means volumes that are made.
 	Volumes string
+	// Lungs is a CT of a chest, NIfTI, into which the study "lobes" plants lesions
+	// after those that it makes; empty means none.
+	Lungs string
 	// Tell, if not nil, is called with what is under way.
 	Tell func(what string)
 }
