@@ -344,15 +344,9 @@ func (l *Lab) relate(ctx context.Context, a *anatomy, k *task, f *readerFit, sca
 }
 
 // occlusion returns the game over the cells of the feature map whose voxels are
-// replaced by healthy lung or soft tissue, whichever is nearer.
+// replaced by healthy lung, -860 HU, those of the mediastinum too.
 func (f *readerFit) occlusion(a *anatomy, x []float32) *explain.Game {
-	healthy := make([]float32, len(x))
-	for i, v := range x {
-		healthy[i] = 0.1
-		if v > 0.7 && i%a.size[2] == 0 {
-			healthy[i] = v
-		}
-	}
+	const healthy = 0.1
 	cells := make([]int, len(x))
 	for i := range x {
 		cells[i] = a.cellOf([3]int{i / (a.size[1] * a.size[2]), i / a.size[2] % a.size[1], i % a.size[2]})
@@ -363,7 +357,7 @@ func (f *readerFit) occlusion(a *anatomy, x []float32) *explain.Game {
 			inputs[s] = slices.Clone(x)
 			for i, c := range cells {
 				if !kept[c] {
-					inputs[s][i] = healthy[i]
+					inputs[s][i] = healthy
 				}
 			}
 		}
