@@ -146,6 +146,7 @@ func (r *scanRequest) run(ctx context.Context, folder, scan string, stdout, tell
 	if err := makeFolder(r.out, r.force); err != nil {
 		return err
 	}
+	fmt.Fprintf(tellTo, "%d cells in the feature map, each with a pass of its own for occlusion\n", f.Config.Model.Tokens())
 	e, err := explainScan(ctx, f, v, class, r.threads)
 	if err != nil {
 		return err

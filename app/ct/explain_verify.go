@@ -17,11 +17,15 @@ type ScanVerdict struct {
 	Replacements []*explain.Verification // blocks replaced by a blurred copy, and by the mean
 	Agreement    *explain.Agreement
 	// One result for each method; Seeds is nil if there is one model.
-	Randomised []*explain.Randomised
+	Randomised []*explain.Randomised // nil where it would take too long
 	Logits     []*explain.LogitTest
 	Seeds      []*explain.Stability
 	Models     int
 }
+
+// measuredCells is the largest number of cells at which occlusion is measured again
+// under random parameters: a dozen times as many passes as the map itself.
+const measuredCells = 1024
 
 // unfaithful returns what to say beside the map of method m, or nothing if it
 // beat random orders under one of the replacements at least.
@@ -62,14 +66,7 @@ func (e *ScanExplanation) verify(ctx context.Context, class int, seed uint64) (*
 	}
 	methods := scanMethods(x.config())
 	for k, m := range methods {
-		one := *x
-		fitted := *x.model
-		fitted.Members = fitted.Members[:1]
-		one.model = &fitted
-		r, err := explain.ParameterTest{Module: fitted.Members[0]}.Run(ctx, rand.New(rand.NewPCG(seed, 3)), func() ([][]float64, error) {
-			s, err := m.score(ctx, &one, class)
-			return [][]float64{s}, err
-		})
+		r, err := x.randomised(ctx, m, class, seed)
 		if err != nil {
 			return nil, fmt.Errorf("random parameters, %s: %w", m.Name, err)
 		}
@@ -88,10 +85,7 @@ func (e *ScanExplanation) verify(ctx context.Context, class int, seed uint64) (*
 		for _, m := range methods {
 			maps := make([][][]float64, v.Models)
 			for k := range maps {
-				one, fitted := *x, *x.model
-				fitted.Members = fitted.Members[k : k+1]
-				one.model = &fitted
-				s, err := m.score(ctx, &one, class)
+				s, err := m.score(ctx, x.member(k), class)
 				if err != nil {
 					return nil, err
 				}
@@ -108,6 +102,27 @@ func (e *ScanExplanation) verify(ctx context.Context, class int, seed uint64) (*
 		sm.Unfaithful = v.unfaithful(m)
 	}
 	return v, nil
+}
+
+// member is x with one of its models.
+func (x *explaining) member(k int) *explaining {
+	one, fitted := *x, *x.model
+	fitted.Members = fitted.Members[k : k+1]
+	one.model = &fitted
+	return &one
+}
+
+// randomised asks whether a map depends on what the first member has learned; nil
+// where that would take too long.
+func (x *explaining) randomised(ctx context.Context, m scanMethod, class int, seed uint64) (*explain.Randomised, error) {
+	if m.blocks && x.config().Tokens() > measuredCells {
+		return nil, nil
+	}
+	first := x.member(0)
+	return explain.ParameterTest{Module: first.model.Members[0]}.Run(ctx, rand.New(rand.NewPCG(seed, 3)), func() ([][]float64, error) {
+		s, err := m.score(ctx, first, class)
+		return [][]float64{s}, err
+	})
 }
 
 // sanity returns a row of the table of sanity.
@@ -128,8 +143,11 @@ func (v *ScanVerdict) sanity(i int, name string) []string {
 		s := v.Seeds[i]
 		seeds = fmt.Sprintf("%.2f [%.2f, %.2f]", s.Mean, s.Low, s.High)
 	}
-	r := v.Randomised[i]
-	return []string{name, wrong, fmt.Sprintf("%s, %.2f", r.Grade, r.Cascade[len(r.Cascade)-1].Rho.Estimate), other, seeds}
+	random := "not tested"
+	if r := v.Randomised[i]; r != nil {
+		random = fmt.Sprintf("%s, %.2f", r.Grade, r.Cascade[len(r.Cascade)-1].Rho.Estimate)
+	}
+	return []string{name, wrong, random, other, seeds}
 }
 
 // print writes the verdict for a terminal.
