@@ -193,7 +193,7 @@ func (l *Lab) digitTrial(ctx context.Context, kind string, g lensGrid, training,
 	if err != nil {
 		return 0, err
 	}
-	err = l.fitLens(ctx, m, min(len(training.labels), l.pick(10000, 640)), l.pick(6, 1), seed, func(_ *autograd.Tape, examples []int) ([]float32, []int32) {
+	err = l.fitLens(ctx, m, min(len(training.labels), l.pick(10000, 640)), l.pick(3, 1), seed, func(_ *autograd.Tape, examples []int) ([]float32, []int32) {
 		size := g.tokens() * g.in
 		x, want := make([]float32, len(examples)*size), make([]int32, len(examples))
 		for i, e := range examples {
