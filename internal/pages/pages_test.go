@@ -111,7 +111,8 @@ func one(t *testing.T, codec pformat.CompressionCodec, head pformat.PageHeader, 
 	return append(binary.LittleEndian.AppendUint32(out, uint32(len(foot))), "PAR1"...)
 }
 
-// Each of these made parquet-go take gigabytes, or turn for ever.
+// Sizes that are not there, or too large: what parquet-go would allocate, or turn for
+// ever on (lz4).
 func TestHostile(t *testing.T) {
 	good := write(t, &parquet.Snappy, nil, 1)
 	page := func(packed, unpacked, values int, as pformat.Encoding) pformat.PageHeader {
