@@ -21,7 +21,7 @@ func rolloutStudy() Study {
 			"and it differs more between ten trainings of one model than occlusion, integrated gradients or gradient x attention do, though the models answer alike.",
 		Refuted: "In the wired head: rollout of the sink below .25, or another method above .001 there. In trained models: votes for told from votes against by rollout above .75, or by occlusion or integrated gradients below .95; rollout less uniform than .98 with 8 layers, or no more uniform than with one; " +
 			"maps of occlusion below .8 between trainings, or less than .05 more alike than those of rollout. The control, models that were not trained: occlusion finds votes above .6.",
-		Takes: "2 minutes",
+		Takes: "1 minute",
 		Run:   runRollout,
 	}
 }
@@ -121,7 +121,7 @@ func runRollout(ctx context.Context, l *Lab) (*Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Figures = append(f.Figures, Figure{Name: "depth", Alt: "Uniformity of maps against the number of layers: that of rollout rises to 1.", Caption: "Entropy of the size of the scores as a share of the largest possible; mean and range of the seeds.", SVG: fig.SVG()})
+	f.Figures = append(f.Figures, Figure{Name: "depth", Alt: "Uniformity of maps against the number of layers: that of rollout rises towards 1.", Caption: "Entropy of the size of the scores as a share of the largest possible; mean and range of the seeds.", SVG: fig.SVG()})
 	deeper := make([]float64, l.Seeds)
 	for k := range deeper {
 		deeper[k] = cells[0][last].even[k] - cells[0][0].even[k]
