@@ -360,6 +360,9 @@ func (l *Lab) lensTrial(ctx context.Context, c lensContender, task func(lensGrid
 func runLenses(ctx context.Context, l *Lab) (*Finding, error) {
 	g := lensGrid{rows: 2, columns: l.pick(14, 12)}
 	tasks := []func(lensGrid, *rand.Rand) pairTask{eyes, colours}
+	if l.Tiny {
+		tasks = tasks[:1]
+	}
 	f := &Finding{}
 	accuracy := Table{Title: fmt.Sprintf("Share of pictures told rightly by the distance of the marks (%d x %d tokens, chance .5)", g.rows, g.columns), Columns: []string{"task", "model", "parameters"},
 		Notes: []string{fmt.Sprintf("Distance: the larger of rows and columns between the marks. A token after two layers of Inception has seen %d tokens to each side, so that one between two marks can have seen both up to a distance of %d.", lensReach, 2*lensReach),

@@ -33,7 +33,7 @@ func fieldFigure(kind string, g lensGrid, maps [2][]float64, at [2][2]int) Figur
 	}
 	b.WriteString("</svg>\n")
 	return Figure{Name: "field-" + kind, Alt: "Receptive fields of one mark in two pictures, " + kind,
-		Caption: "Where the gradient that reaches the first mark comes from, itself left out, in two pictures with the partner at different places (both marks are framed). The area of a square grows with the root of its share, so that little things are seen. " + kind + ", first seed, colours.", SVG: b.Bytes()}
+		Caption: "Where the gradient that reaches the first mark comes from, itself left out, in two pictures with the partner at different places (both marks are framed). The area of a square grows with the root of its share, so that little things are seen. " + kind + ", first seed, the last task.", SVG: b.Bytes()}
 }
 
 func hexOf(i int) string {

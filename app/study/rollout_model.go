@@ -124,7 +124,7 @@ func (m *counter) explained(ids []int32, side int) *explain.Case {
 // the share of new ones whose majority it is right about.
 func (l *Lab) fitCounter(ctx context.Context, layers int, seed uint64) (*counter, float64, error) {
 	m := newCounter(layers, rand.New(rand.NewPCG(seed, 31)))
-	lengths := make([]int, l.pick(24000, 9600))
+	lengths := make([]int, l.pick(24000, 6400))
 	for i := range lengths {
 		lengths[i] = ballotLen
 	}
