@@ -148,7 +148,15 @@ func (r *runRequest) markdownSection(d *done, folder string) string {
 	if r.lab.Tiny {
 		size = " at a tiny size, whose numbers mean little"
 	}
-	fmt.Fprintf(&b, "`heed study run %s`, seeds %d to %d%s: %s, %d cores, kernel %s.\n", d.Study, r.lab.Seed, r.lab.Seed+uint64(r.lab.Seeds)-1, size, took, cmp.Or(r.lab.Cores, par.Cores()), kernel.Active())
+	run := d.Study // with what the study was given
+	for _, x := range []struct{ study, flag, value string }{
+		{"lenses", "digits", r.lab.Digits}, {"tissue", "volumes", r.lab.Volumes}, {"separation", "family", r.lab.Family},
+	} {
+		if x.study == d.Study && x.value != "" {
+			run += " --" + x.flag + " " + filepath.Base(x.value)
+		}
+	}
+	fmt.Fprintf(&b, "`heed study run %s`, seeds %d to %d%s: %s, %d cores, kernel %s.\n", run, r.lab.Seed, r.lab.Seed+uint64(r.lab.Seeds)-1, size, took, cmp.Or(r.lab.Cores, par.Cores()), kernel.Active())
 	return b.String()
 }
 
