@@ -454,9 +454,9 @@ func runLenses(ctx context.Context, l *Lab) (*Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Figures = append([]Figure{{Name: "distance", Alt: "Share of pictures told rightly against the distance of the marks: attention stays high, Inception falls to one half.",
+	f.Figures = append([]Figure{{Name: "distance", Alt: "Share of pictures told rightly against the distance of the marks: attention stays high, Inception stays at one half.",
 		Caption: fmt.Sprintf("Mean and range of the seeds. Two layers of Inception bring marks together up to a distance of %d.", 2*lensReach), SVG: fig.SVG()}}, f.Figures...)
-	f.Words = strings.Join(words, ". ") + "."
+	f.Words = strings.Join(words, ". ") + ". An Inception that is trained on marks at all distances may learn nothing even where it can reach: the pictures that it cannot solve drown the others. The control shows that this is not for want of capacity."
 	if l.Digits != "" {
 		return f, l.digits(ctx, f)
 	}

@@ -183,6 +183,9 @@ func (l *Lab) digits(ctx context.Context, f *Finding) error {
 	f.Figures = append(f.Figures, Figure{Name: "digits", Alt: "Bars of the share of digits told rightly", Caption: "Mean and range of the seeds.", SVG: fig.SVG()})
 	f.Checks = append(f.Checks, Check{Name: "digits: attention from Inception, at most", Value: overSeeds(difference), Bound: l.bound(0.03, 1), Upper: true})
 	f.Words += fmt.Sprintf(" Real digits: attention %.3f, Inception %.3f, nearest mean picture %.3f.", overSeeds(right["attention"]).Estimate, overSeeds(right["inception"]).Estimate, floor)
+	if c := f.Checks[len(f.Checks)-1]; !c.Met() {
+		f.Words += " They are not alike there: that part of the claim is refuted at this amount of training."
+	}
 	return nil
 }
 
