@@ -27,7 +27,7 @@ func lobes() Study {
 		Claim: "Where the label is a relation between lesions of both lungs, a convolution stem with axial attention over its feature map learns it, the same stem with pooling does not, and the attention of a lesion goes to its mirror image.",
 		Refuted: "On mirrored sets an AUROC below .95 of stem and axial attention, or above .65 of the same stem with pooling; a single number, such as the volume of the lesions, that tells the classes apart; " +
 			"a control (many lesions or few) that the pooled stem does not solve; attention to the mirror image below twice that of chance; or an AUROC above .6 after the relation was taken away.",
-		Takes: "about 20 minutes of processor time",
+		Takes: "20 minutes",
 		Run:   runLobes,
 	}
 }
