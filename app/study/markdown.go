@@ -150,7 +150,7 @@ func (r *runRequest) markdownSection(d *done, folder string) string {
 	}
 	run := d.Study // with what the study was given
 	for _, x := range []struct{ study, flag, value string }{
-		{"lenses", "digits", r.lab.Digits}, {"tissue", "volumes", r.lab.Volumes}, {"separation", "family", r.lab.Family},
+		{"lenses", "digits", r.lab.Digits}, {"tissue", "volumes", r.lab.Volumes}, {"lobes", "lungs", r.lab.Lungs}, {"separation", "family", r.lab.Family},
 	} {
 		if x.study == d.Study && x.value != "" {
 			run += " --" + x.flag + " " + filepath.Base(x.value)
