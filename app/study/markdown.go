@@ -20,7 +20,7 @@ import (
 const markdownLead = `# Claims about attention, tested
 
 Written by ` + "`heed study run NAME... --markdown FILE`" + `; do not edit. Each section says what was claimed, what would refute it, and what was found. Numbers are means over the seeds, with the range of the seeds in brackets.
-Bounds were set before the runs; a check that is missed refutes that part of the claim. ` + "`heed study list`" + ` shows all studies.
+A check that is missed refutes that part of the claim. Bounds stand in the code; tasks, and some bounds, were changed while a study was built and after small runs had been seen (one after a full run: tissue), so a check that is met confirms less than one that was registered would. ` + "`heed study list`" + ` shows all studies.
 Times by the clock depend on what else the machine did, processor time hardly does.
 `
 
