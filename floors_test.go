@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"internal/clock", "internal/pages", "internal/par", "tensor", "format", "metric"},
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
-	{"autograd", "report", "radiomics"},
+	{"internal/cli", "autograd", "report", "radiomics"},
 	{"nn"},
 	{"optim", "checkpoint", "data", "internal/cost"},
 	{"model/*", "train", "explain", "motif"},

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"heed/internal/cli"
 	"heed/internal/clock"
 	"heed/internal/kernel"
 	"heed/internal/par"
@@ -86,7 +87,7 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 	if s.Processor {
 		counted = "processor"
 		if _, ok := clock.Processor(); !ok {
-			return nil, &UsageError{"this system does not tell the processor time"}
+			return nil, &cli.UsageError{Reason: "this system does not tell the processor time"}
 		}
 	}
 	began := time.Now()

@@ -8,15 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
-
-// A UsageError is a command line that makes no sense.
-type UsageError struct{ Reason string }
-
-func (e *UsageError) Error() string { return e.Reason }
-
-// Usage marks the error for whoever turns errors into exit codes.
-func (e *UsageError) Usage() {}
 
 // Command returns "heed bench".
 func Command(version string) *cobra.Command {
@@ -32,19 +26,19 @@ The best of five groups of runs counts. Run it on an idle machine (the steadines
   heed bench --threads 1 --json > machine.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &UsageError{fmt.Sprintf("%s takes no arguments", cmd.CommandPath())}
+				return &cli.UsageError{Reason: fmt.Sprintf("%s takes no arguments", cmd.CommandPath())}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.Cores < 0 || s.Cores > 1024 {
-				return &UsageError{fmt.Sprintf("--threads %d: want 1 to 1024, or 0 for all", s.Cores)}
+				return &cli.UsageError{Reason: fmt.Sprintf("--threads %d: want 1 to 1024, or 0 for all", s.Cores)}
 			}
 			if s.Each <= 0 || s.Each > time.Minute {
-				return &UsageError{fmt.Sprintf("--each %v: want more than 0, up to 1m", s.Each)}
+				return &cli.UsageError{Reason: fmt.Sprintf("--each %v: want more than 0, up to 1m", s.Each)}
 			}
 			if s.Tokens < 512 || s.Tokens > 1<<17 {
-				return &UsageError{fmt.Sprintf("--tokens %d: want 512 to %d", s.Tokens, 1<<17)}
+				return &cli.UsageError{Reason: fmt.Sprintf("--tokens %d: want 512 to %d", s.Tokens, 1<<17)}
 			}
 			s.Tell = func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), what) }
 			r, err := Run(cmd.Context(), version, s)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"heed/internal/cli"
 )
 
 // Command returns "heed ct" with its verbs. The version is written into what they
@@ -16,7 +18,7 @@ func Command(version string) *cobra.Command {
 		Short: "Read, convert, measure and classify CT and other volumes (research use only, not a medical device)",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+				return cli.Hint(cli.Usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
 			}
 			return nil
 		},

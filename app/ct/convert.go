@@ -7,6 +7,7 @@ import (
 
 	"heed/format"
 	"heed/format/dicom"
+	"heed/internal/cli"
 	"heed/radiomics"
 )
 
@@ -41,7 +42,7 @@ output has no name in it; pixels may still show text or a face.`,
 				return err
 			}
 			if out == "" {
-				return hint(usagef("%s needs an output", cmd.CommandPath()), "-o ct.nii.gz")
+				return cli.Hint(cli.Usagef("%s needs an output", cmd.CommandPath()), "-o ct.nii.gz")
 			}
 			if err := checkOutput(out); err != nil {
 				return err
@@ -53,7 +54,7 @@ output has no name in it; pixels may still show text or a face.`,
 			tell(cmd.ErrOrStderr(), p.Findings)
 			if orientation != "" {
 				if p.Volume, _, _, err = radiomics.Reorient(p.Volume, orientation); err != nil {
-					return usagef("--orient: %v", err)
+					return cli.Usagef("--orient: %v", err)
 				}
 			}
 			if err := writeVolume(out, p.Volume); err != nil {

@@ -15,6 +15,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/npy"
+	"heed/internal/cli"
 )
 
 // A Store reads volumes one by one; each read may take the time of a disk.
@@ -121,7 +122,7 @@ func (d *Dataset) check() error {
 		}
 		for a := range 3 {
 			if math.Abs(spacing[a]-d.Spacing[a]) > 0.01*d.Spacing[a] {
-				return hint(format.Unsupportedf(d.Name, 0, "case %d has a spacing of %.4g mm, the first one %.4g", i+1, spacing, d.Spacing),
+				return cli.Hint(format.Unsupportedf(d.Name, 0, "case %d has a spacing of %.4g mm, the first one %.4g", i+1, spacing, d.Spacing),
 					"heed ct prepare resamples volumes to one spacing")
 			}
 		}
@@ -387,7 +388,7 @@ func openSound(path string) (*Picture, error) {
 	}
 	for _, f := range p.Findings {
 		if f.Bad {
-			return nil, hint(format.InvalidAt(path, 0, "%s", f.Text), "heed ct info shows what is wrong")
+			return nil, cli.Hint(format.InvalidAt(path, 0, "%s", f.Text), "heed ct info shows what is wrong")
 		}
 	}
 	return p, nil

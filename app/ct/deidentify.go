@@ -19,6 +19,7 @@ import (
 
 	"heed/format"
 	"heed/format/dicom"
+	"heed/internal/cli"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -93,7 +94,7 @@ func Deidentify(in, out string, p dicom.Profile, version string) (*Deidentificat
 			counts[c]++
 		}
 		r.Written++
-		if err := writeFile(filepath.Join(out, fmt.Sprintf("%06d.dcm", r.Written)), func(w io.Writer) error { return dicom.Write(w, f) }); err != nil {
+		if err := cli.WriteFile(filepath.Join(out, fmt.Sprintf("%06d.dcm", r.Written)), func(w io.Writer) error { return dicom.Write(w, f) }); err != nil {
 			return nil, err
 		}
 	}
@@ -158,7 +159,7 @@ func readKey(path string) ([]byte, error) {
 	}
 	b = []byte(strings.TrimSpace(string(b)))
 	if len(b) < 16 {
-		return nil, hint(format.InvalidAt(path, 0, "key of %d bytes, want 16 or more", len(b)), "heed ct deidentify --new-key FILE makes one")
+		return nil, cli.Hint(format.InvalidAt(path, 0, "key of %d bytes, want 16 or more", len(b)), "heed ct deidentify --new-key FILE makes one")
 	}
 	return b, nil
 }
@@ -230,12 +231,12 @@ are warned: look at the pixels. From a head, a face can be drawn.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if makeKey != "" {
 				if len(args) > 0 || out != "" {
-					return usagef("--new-key: want nothing else")
+					return cli.Usagef("--new-key: want nothing else")
 				}
 				return newKey(makeKey)
 			}
 			if len(args) != 1 || out == "" {
-				return hint(usagef("%s needs a file or a folder, and an output", cmd.CommandPath()), "-o FOLDER")
+				return cli.Hint(cli.Usagef("%s needs a file or a folder, and an output", cmd.CommandPath()), "-o FOLDER")
 			}
 			key, err := readKey(keyFile)
 			if err != nil {
@@ -245,20 +246,20 @@ are warned: look at the pixels. From a head, a face can be drawn.`,
 			if _, err := os.Stat(args[0]); err != nil {
 				return format.PathError(args[0], err)
 			}
-			if err := makeFolder(out, force); err != nil {
+			if err := cli.MakeFolder(out, force); err != nil {
 				return err
 			}
 			if inside(args[0], out) {
-				return usagef("the output folder lies within the input")
+				return cli.Usagef("the output folder lies within the input")
 			}
 			r, err := Deidentify(args[0], out, p, version)
 			if err != nil {
 				return err
 			}
-			if err := writeFile(filepath.Join(out, "report.json"), func(w io.Writer) error { return printJSON(w, r) }); err != nil {
+			if err := cli.WriteFile(filepath.Join(out, "report.json"), func(w io.Writer) error { return printJSON(w, r) }); err != nil {
 				return err
 			}
-			if err := writeFile(filepath.Join(out, "report.tsv"), r.writeTable); err != nil {
+			if err := cli.WriteFile(filepath.Join(out, "report.tsv"), r.writeTable); err != nil {
 				return err
 			}
 			for _, text := range sortedKeys(r.Warnings) {

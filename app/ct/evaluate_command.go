@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 func evaluateCommand() *cobra.Command {
@@ -26,7 +27,7 @@ Research use only, not a medical device.`,
 		Example: `  heed ct evaluate run adrenalmnist3d.npz --split test`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs the folder of a run and a dataset", cmd.CommandPath())
+				return cli.Usagef("%s needs the folder of a run and a dataset", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -78,10 +79,10 @@ func openRun(folder, path string, flags *dataFlags, split string, threads int) (
 	switch split {
 	case "train", "valid", "test", "all":
 	default:
-		return nil, nil, nil, usagef("--split %q: want train, valid, test or all", split)
+		return nil, nil, nil, cli.Usagef("--split %q: want train, valid, test or all", split)
 	}
 	if threads < 0 {
-		return nil, nil, nil, usagef("--threads %d: want 0 or more", threads)
+		return nil, nil, nil, cli.Usagef("--threads %d: want 0 or more", threads)
 	}
 	cfg, err := flags.config()
 	if err != nil {
@@ -94,7 +95,7 @@ func openRun(folder, path string, flags *dataFlags, split string, threads int) (
 	f.Config.Train.Cores = threads
 	m := &f.Config.Model
 	if flags.size != nil || flags.window != nil {
-		return nil, nil, nil, usagef("--size and --window are those of the run and cannot be changed")
+		return nil, nil, nil, cli.Usagef("--size and --window are those of the run and cannot be changed")
 	}
 	cfg.Size, cfg.Scaling, cfg.Positive = m.Size, f.Config.Scaling, f.Config.Classes[1]
 	if cfg.Spacing == [3]float64{} {
@@ -106,7 +107,7 @@ func openRun(folder, path string, flags *dataFlags, split string, threads int) (
 	}
 	for a := range 3 {
 		if math.Abs(d.Spacing[a]-m.Spacing[a]) > 0.01*m.Spacing[a] {
-			return nil, nil, nil, hint(format.Unsupportedf(path, 0, "voxels of %.4g mm: the model was trained on %.4g mm", d.Spacing, m.Spacing),
+			return nil, nil, nil, cli.Hint(format.Unsupportedf(path, 0, "voxels of %.4g mm: the model was trained on %.4g mm", d.Spacing, m.Spacing),
 				"heed ct prepare resamples volumes")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"heed/autograd"
 	"heed/explain"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/model/volume"
 )
@@ -264,7 +265,7 @@ func checkSpacing(f *Fitted, path string, p *Picture) error {
 	mm, want := p.Affine.Spacing(), f.Config.Model.Spacing
 	for a := range 3 {
 		if math.Abs(mm[2-a]-want[a]) > 0.01*want[a] {
-			return hint(format.UnsupportedAt(path, 0, "voxels of %.4g x %.4g x %.4g mm (x, y, z): the model was trained on %.4g x %.4g x %.4g mm", mm[0], mm[1], mm[2], want[2], want[1], want[0]),
+			return cli.Hint(format.UnsupportedAt(path, 0, "voxels of %.4g x %.4g x %.4g mm (x, y, z): the model was trained on %.4g x %.4g x %.4g mm", mm[0], mm[1], mm[2], want[2], want[1], want[0]),
 				"heed ct prepare resamples volumes")
 		}
 	}

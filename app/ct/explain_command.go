@@ -18,6 +18,7 @@ import (
 	"heed/checkpoint"
 	"heed/explain"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/kernel"
 	"heed/radiomics"
 	"heed/report"
@@ -94,21 +95,21 @@ func (r *scanRequest) check(scan string) error {
 	_, known := lobeNames[r.program]
 	switch {
 	case r.out == "":
-		return hint(usagef("heed ct explain needs an output"), "-o why")
+		return cli.Hint(cli.Usagef("heed ct explain needs an output"), "-o why")
 	case r.threads < 0:
-		return usagef("--threads %d: want 0 or more", r.threads)
+		return cli.Usagef("--threads %d: want 0 or more", r.threads)
 	case archive && r.number == "":
-		return hint(usagef("%s is an archive: which volume?", scan), `--volume "test 0"`)
+		return cli.Hint(cli.Usagef("%s is an archive: which volume?", scan), `--volume "test 0"`)
 	case !archive && r.number != "":
-		return usagef("--volume is for .npz archives")
+		return cli.Usagef("--volume is for .npz archives")
 	case r.program != "" && !known:
-		return usagef("--mask-labels %q: want lungmask, totalsegmentator or heed", r.program)
+		return cli.Usagef("--mask-labels %q: want lungmask, totalsegmentator or heed", r.program)
 	case r.program != "" && r.mask == "":
-		return usagef("--mask-labels needs --mask")
+		return cli.Usagef("--mask-labels needs --mask")
 	case r.mask != "" && r.lungs:
-		return usagef("--lungs and --mask: want one of them")
+		return cli.Usagef("--lungs and --mask: want one of them")
 	case archive && (r.mask != "" || r.lungs):
-		return usagef("--mask and --lungs: a volume of an archive has no place to compare with")
+		return cli.Usagef("--mask and --lungs: a volume of an archive has no place to compare with")
 	}
 	return r.source.check()
 }
@@ -124,7 +125,7 @@ func (r *scanRequest) run(ctx context.Context, folder, scan string, stdout, tell
 	class := 1
 	if r.class != "" {
 		if class = slices.Index(f.Config.Classes[:], r.class); class < 0 {
-			return usagef("--class %q: the model knows %q and %q", r.class, f.Config.Classes[0], f.Config.Classes[1])
+			return cli.Usagef("--class %q: the model knows %q and %q", r.class, f.Config.Classes[0], f.Config.Classes[1])
 		}
 	}
 	p, err := r.open(scan)
@@ -143,7 +144,7 @@ func (r *scanRequest) run(ctx context.Context, folder, scan string, stdout, tell
 	if err != nil {
 		return err
 	}
-	if err := makeFolder(r.out, r.force); err != nil {
+	if err := cli.MakeFolder(r.out, r.force); err != nil {
 		return err
 	}
 	fmt.Fprintf(tellTo, "%d cells in the feature map, each with a pass of its own for occlusion\n", f.Config.Model.Tokens())
@@ -176,7 +177,7 @@ func (r *scanRequest) open(scan string) (*Picture, error) {
 		}
 		for _, f := range p.Findings {
 			if f.Bad {
-				return nil, hint(format.InvalidAt(scan, 0, "%s", f.Text), "heed ct info shows what is wrong")
+				return nil, cli.Hint(format.InvalidAt(scan, 0, "%s", f.Text), "heed ct info shows what is wrong")
 			}
 		}
 		return p, nil
@@ -191,7 +192,7 @@ func (r *scanRequest) open(scan string) (*Picture, error) {
 	}
 	i := slices.IndexFunc(d.Cases, func(c Case) bool { return c.Name == part+" "+number })
 	if _, err := strconv.Atoi(number); err != nil || i < 0 {
-		return nil, usagef("--volume %q: no such volume; want train, val or test and a number, as in %q", r.number, d.Cases[len(d.Cases)-1].Name)
+		return nil, cli.Usagef("--volume %q: no such volume; want train, val or test and a number, as in %q", r.number, d.Cases[len(d.Cases)-1].Name)
 	}
 	values, size, _, err := d.store.Volume(i)
 	if err != nil {
@@ -245,10 +246,10 @@ func (r *scanRequest) write(e *ScanExplanation) error {
 			return err
 		}
 	}
-	if err := writeFile(filepath.Join(r.out, "cells.tsv"), e.writeCells); err != nil {
+	if err := cli.WriteFile(filepath.Join(r.out, "cells.tsv"), e.writeCells); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(r.out, "explain.json"), func(w io.Writer) error {
+	if err := cli.WriteFile(filepath.Join(r.out, "explain.json"), func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(e.summary())
@@ -261,7 +262,7 @@ func (r *scanRequest) write(e *ScanExplanation) error {
 	}
 	page := report.Report{Title: "What the model looked at", Lead: e.lead(), Footer: "heed " + r.version + ", " + Disclaimer,
 		Sections: append(sections, report.Section{Title: "Provenance", Blocks: []report.Block{r.provenance(e)}})}
-	return writeFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error {
+	return cli.WriteFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error {
 		_, err := page.WriteTo(w)
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func predictCommand() *cobra.Command {
@@ -22,7 +24,7 @@ Research use only, not a medical device.`,
 		Example: `  heed ct predict run manifest.csv -o predictions.tsv`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs the folder of a run and a dataset", cmd.CommandPath())
+				return cli.Usagef("%s needs the folder of a run and a dataset", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -39,7 +41,7 @@ Research use only, not a medical device.`,
 			if out == "" {
 				return write(cmd.OutOrStdout())
 			}
-			return writeFile(out, write)
+			return cli.WriteFile(out, write)
 		},
 	}
 	fs := c.Flags()

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/radiomics"
 )
 
@@ -30,18 +31,18 @@ type Prepared struct {
 func (j Preparation) check(hasMask bool) error {
 	if j.Window != "" {
 		if _, ok := radiomics.WindowNamed(j.Window); !ok {
-			return hint(usagef("--window %q: no such window", j.Window), "windows are lung, mediastinum, bone, soft, brain and wide")
+			return cli.Hint(cli.Usagef("--window %q: no such window", j.Window), "windows are lung, mediastinum, bone, soft, brain and wide")
 		}
 	}
 	switch {
 	case j.Spacing < 0 || math.IsNaN(j.Spacing) || math.IsInf(j.Spacing, 0):
-		return usagef("--spacing %v: want a positive number of mm", j.Spacing)
+		return cli.Usagef("--spacing %v: want a positive number of mm", j.Spacing)
 	case j.Spacing > 0 && j.Spacing < .05:
-		return usagef("--spacing %v: want at least 0.05 mm", j.Spacing)
+		return cli.Usagef("--spacing %v: want at least 0.05 mm", j.Spacing)
 	case hasMask && j.Lungs:
-		return usagef("--lungs and --mask: want one of them")
+		return cli.Usagef("--lungs and --mask: want one of them")
 	case !hasMask && !j.Lungs && (j.Crop >= 0 || j.Outside):
-		return usagef("--crop and --air-outside need a mask: --lungs or --mask")
+		return cli.Usagef("--crop and --air-outside need a mask: --lungs or --mask")
 	}
 	return nil
 }
@@ -102,7 +103,7 @@ func openMask(s Source, path string, v *format.Volume) (*radiomics.Mask, error) 
 		return nil, err
 	}
 	if err := v.SameGrid(p.Volume, .1); err != nil {
-		return nil, hint(format.InvalidAt(path, 0, "mask does not match its image: %w", err), "heed ct info shows where each lies")
+		return nil, cli.Hint(format.InvalidAt(path, 0, "mask does not match its image: %w", err), "heed ct info shows where each lies")
 	}
 	m, err := radiomics.MaskOf(p.Volume)
 	if err != nil {
@@ -138,7 +139,7 @@ Windows (center, width): lung -600, 1500; mediastinum 40, 350; bone 400, 1800; s
 				return err
 			}
 			if out == "" {
-				return hint(usagef("%s needs an output", cmd.CommandPath()), "-o ct.nii.gz")
+				return cli.Hint(cli.Usagef("%s needs an output", cmd.CommandPath()), "-o ct.nii.gz")
 			}
 			if err := j.check(maskFile != ""); err != nil {
 				return err
@@ -151,7 +152,7 @@ Windows (center, width): lung -600, 1500; mediastinum 40, 350; bone 400, 1800; s
 				}
 			}
 			if maskOut != "" && maskFile == "" && !j.Lungs {
-				return usagef("--mask-output needs a mask: --lungs or --mask")
+				return cli.Usagef("--mask-output needs a mask: --lungs or --mask")
 			}
 			p, err := s.Open(args[0])
 			if err != nil {

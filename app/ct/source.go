@@ -17,6 +17,7 @@ import (
 	"heed/format/nifti"
 	"heed/format/npy"
 	"heed/format/nrrd"
+	"heed/internal/cli"
 )
 
 // A Finding is something unusual about a volume or the files it comes from. It never
@@ -45,7 +46,7 @@ func (s *Source) flags(fs *pflag.FlagSet) {
 
 func (s *Source) check() error {
 	if s.Series < 0 || s.Frame < 0 {
-		return usagef("--series and --frame: want a number from 1")
+		return cli.Usagef("--series and --frame: want a number from 1")
 	}
 	return nil
 }
@@ -122,7 +123,7 @@ func (p *Picture) nifti(path string, s Source) error {
 	im, err := nifti.Reader{Frame: s.Frame, QForm: s.QForm}.Open(path)
 	if err != nil {
 		if errors.Is(err, format.ErrUnsupported) && strings.Contains(err.Error(), "choose one") {
-			return hint(err, "--frame chooses one")
+			return cli.Hint(err, "--frame chooses one")
 		}
 		return err
 	}
@@ -196,7 +197,7 @@ func (p *Picture) dicom(path string, s Source) error {
 	p.Volume, err = load()
 	if err != nil {
 		if bad := series.Bad(); bad != nil && bad.Kind == "gap" {
-			return hint(err, "--interpolate-gaps makes up what is missing, which is no measurement")
+			return cli.Hint(err, "--interpolate-gaps makes up what is missing, which is no measurement")
 		}
 		return err
 	}
@@ -212,7 +213,7 @@ func choose(folder *dicom.Folder, number int) (*dicom.Series, error) {
 		return folder.Series[number-1], nil
 	}
 	if len(folder.Series) > 1 {
-		return nil, hint(format.InvalidAt(folder.Root, 0, "%d series in one folder", len(folder.Series)),
+		return nil, cli.Hint(format.InvalidAt(folder.Root, 0, "%d series in one folder", len(folder.Series)),
 			"heed ct info lists them, --series chooses one")
 	}
 	return folder.Series[0], nil
@@ -252,7 +253,7 @@ func writerOf(path string) (func(path string, v *format.Volume) error, error) {
 	case strings.HasSuffix(name, ".npy"):
 		return writeArray, nil
 	}
-	return nil, hint(usagef("output: what format is wanted?"), "end the name in .nii, .nii.gz, .nrrd or .npy")
+	return nil, cli.Hint(cli.Usagef("output: what format is wanted?"), "end the name in .nii, .nii.gz, .nrrd or .npy")
 }
 
 // writeVolume writes a volume in the format that the name asks for.
@@ -303,7 +304,7 @@ func as[T uint8 | int8 | int16 | uint16 | int64](x []float32) []T {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s needs %s", cmd.CommandPath(), what)
+			return cli.Usagef("%s needs %s", cmd.CommandPath(), what)
 		}
 		return nil
 	}

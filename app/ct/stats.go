@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/radiomics"
 )
 
@@ -166,15 +167,15 @@ first-order and shape features of pyradiomics.`,
 			}
 			switch {
 			case features && maskFile == "":
-				return usagef("--features needs --mask")
+				return cli.Usagef("--features needs --mask")
 			case features && lungs:
-				return usagef("--features and --lungs: want one of them")
+				return cli.Usagef("--features and --lungs: want one of them")
 			case label < 0 || label > 255 || label > 0 && !features:
-				return usagef("--label %d: want 1 to 255, with --features", label)
+				return cli.Usagef("--label %d: want 1 to 255, with --features", label)
 			case !(binWidth > 0) || math.IsInf(binWidth, 0):
-				return usagef("--bin-width %v: want a positive number", binWidth)
+				return cli.Usagef("--bin-width %v: want a positive number", binWidth)
 			case math.IsNaN(shift) || math.IsInf(shift, 0):
-				return usagef("--shift %v: want a number", shift)
+				return cli.Usagef("--shift %v: want a number", shift)
 			}
 			p, err := s.Open(args[0])
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"heed/autograd"
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/kernel"
 	"heed/internal/par"
 	"heed/metric"
@@ -315,7 +316,7 @@ func (f *Fitted) saveState(path string, m int, run *train.Run, best *train.Best)
 
 // loadState reads a saved run, or returns nil if there is none.
 func loadState(path string, cfg *TrainConfig, d *Dataset) (*checkpoint.File, *runState, error) {
-	if path == "" || !exists(path) {
+	if path == "" || !cli.Exists(path) {
 		return nil, nil, nil
 	}
 	f, err := checkpoint.Load(path)
@@ -329,7 +330,7 @@ func loadState(path string, cfg *TrainConfig, d *Dataset) (*checkpoint.File, *ru
 	was, _ := json.Marshal(s.Config)
 	is, _ := json.Marshal(*cfg)
 	if string(was) != string(is) || s.DataSHA != d.SHA256 {
-		return nil, nil, hint(fmt.Errorf("%s: the saved run has another configuration or other data", path), "--force begins anew")
+		return nil, nil, cli.Hint(fmt.Errorf("%s: the saved run has another configuration or other data", path), "--force begins anew")
 	}
 	return f, &s, nil
 }
@@ -360,7 +361,7 @@ func (f *Fitted) Save(folder, version string, metrics map[string]float64, comman
 	if err := checkpoint.Save(filepath.Join(folder, modelFile), meta, es); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(folder, floorsFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(f.Floors) })
+	return cli.WriteFile(filepath.Join(folder, floorsFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(f.Floors) })
 }
 
 // LoadFitted reads what Save wrote.

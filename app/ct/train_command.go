@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"heed/internal/cli"
 	"heed/metric"
 	"heed/model/volume"
 	"heed/nn"
@@ -38,24 +39,24 @@ func (f *dataFlags) config() (DatasetConfig, error) {
 	c := f.cfg
 	if f.size != nil {
 		if len(f.size) != 3 || min(f.size[0], f.size[1], f.size[2]) < 1 {
-			return c, usagef("--size %v: want three positive numbers", f.size)
+			return c, cli.Usagef("--size %v: want three positive numbers", f.size)
 		}
 		c.Size = [3]int(f.size)
 	}
 	if f.spacing != nil {
 		if len(f.spacing) != 3 || !(f.spacing[0] > 0 && f.spacing[1] > 0 && f.spacing[2] > 0) {
-			return c, usagef("--spacing %v: want three positive numbers of mm", f.spacing)
+			return c, cli.Usagef("--spacing %v: want three positive numbers of mm", f.spacing)
 		}
 		c.Spacing = [3]float64(f.spacing)
 	}
 	if f.window != nil {
 		if len(f.window) != 2 || !(f.window[1] > f.window[0]) {
-			return c, usagef("--window %v: want a low and a higher value", f.window)
+			return c, cli.Usagef("--window %v: want a low and a higher value", f.window)
 		}
 		c.Scaling = Scaling{f.window[0], f.window[1]}
 	}
 	if c.CacheMiB < 1 {
-		return c, usagef("--cache %d: want a positive number of MiB", c.CacheMiB)
+		return c, cli.Usagef("--cache %d: want a positive number of MiB", c.CacheMiB)
 	}
 	return c, nil
 }
@@ -102,7 +103,7 @@ Research use only, not a medical device.`,
   heed ct train manifest.csv -o run --stem 8,16,32,64 --recompute --batch 4`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("%s needs a .npz archive or a manifest", cmd.CommandPath())
+				return cli.Usagef("%s needs a .npz archive or a manifest", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -152,10 +153,10 @@ Research use only, not a medical device.`,
 
 func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string, stdout, tell io.Writer) error {
 	if r.out == "" {
-		return usagef("-o is needed: the folder of the run")
+		return cli.Usagef("-o is needed: the folder of the run")
 	}
 	if r.force && r.resume {
-		return usagef("--force begins anew and --resume goes on: give one of them")
+		return cli.Usagef("--force begins anew and --resume goes on: give one of them")
 	}
 	dc, err := r.data.config()
 	if err != nil {
@@ -164,7 +165,7 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 	for _, letter := range r.flip {
 		axis := strings.IndexRune("dhw", letter)
 		if axis < 0 {
-			return usagef("--flip %q: want letters of dhw", r.flip)
+			return cli.Usagef("--flip %q: want letters of dhw", r.flip)
 		}
 		r.cfg.Augment.Flip[axis] = true
 	}
@@ -172,17 +173,17 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 		for _, text := range strings.Split(r.stem, ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(text))
 			if err != nil {
-				return usagef("--stem %q: want numbers of channels, as in 16,48, or none", r.stem)
+				return cli.Usagef("--stem %q: want numbers of channels, as in 16,48, or none", r.stem)
 			}
 			r.cfg.Model.Stem = append(r.cfg.Model.Stem, n)
 		}
 	}
 	a := &r.cfg.Augment
 	if !(a.Rotate >= 0 && a.Rotate <= 180 && a.Shift >= 0 && a.Shift <= 1000 && a.Intensity >= 0 && a.Intensity < 1) {
-		return usagef("--rotate %v, --shift %v, --intensity %v: want 0 to 180 degrees, 0 to 1000 voxels, a share below 1", a.Rotate, a.Shift, a.Intensity)
+		return cli.Usagef("--rotate %v, --shift %v, --intensity %v: want 0 to 180 degrees, 0 to 1000 voxels, a share below 1", a.Rotate, a.Shift, a.Intensity)
 	}
 	if r.cfg.Ensemble < 1 || r.cfg.Ensemble > 100 || r.cfg.Patience < 0 || r.cfg.MaxTime < 0 {
-		return usagef("--ensemble %d, --patience %d, --max-time %v: want 1 to 100, and no negative numbers", r.cfg.Ensemble, r.cfg.Patience, r.cfg.MaxTime)
+		return cli.Usagef("--ensemble %d, --patience %d, --max-time %v: want 1 to 100, and no negative numbers", r.cfg.Ensemble, r.cfg.Patience, r.cfg.MaxTime)
 	}
 	d, err := OpenDataset(args[0], dc)
 	if err != nil {
@@ -202,16 +203,16 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 	fmt.Fprintf(tell, "model: %s over %d x %d x %d voxels, %d parameters\n", r.cfg.Model.Mixer, grid[0], grid[1], grid[2], nn.Count(model))
 	fmt.Fprintf(tell, "memory: %s\n", plan)
 	if limit := int64(r.memory * (1 << 30)); plan.Total() > limit {
-		return hint(fmt.Errorf("training needs about %.1f GiB, limit %.1f GiB", float64(plan.Total())/(1<<30), r.memory),
+		return cli.Hint(fmt.Errorf("training needs about %.1f GiB, limit %.1f GiB", float64(plan.Total())/(1<<30), r.memory),
 			"--recompute, a smaller --batch or more --leaves need less; --max-memory raises the limit")
 	}
 	folder := r.out
 	if !r.resume {
-		if err := makeFolder(folder, r.force); err != nil {
+		if err := cli.MakeFolder(folder, r.force); err != nil {
 			return err
 		}
 		if r.force {
-			if err := removeFile(filepath.Join(folder, stateFile)); err != nil {
+			if err := cli.RemoveFile(filepath.Join(folder, stateFile)); err != nil {
 				return err
 			}
 		}
@@ -228,7 +229,7 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 		fmt.Fprintf(tell, "model %d, epoch %d of %d: loss %.4f, validation AUROC %.3f, %.0f s%s\n", e.Member, e.Epoch, r.cfg.Train.Epochs, e.Loss, e.AUROC, e.Seconds, mark)
 	})
 	if errors.Is(err, context.Canceled) {
-		return hint(err, "--resume goes on from the last epoch")
+		return cli.Hint(err, "--resume goes on from the last epoch")
 	}
 	if err != nil {
 		return err
@@ -241,7 +242,7 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 	if err := f.Save(folder, r.version, map[string]float64{"valid_auroc": scores[0].AUROC.Estimate}, append([]string{"ct", "train"}, commandLine(fs, args)...)); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(folder, "history.tsv"), func(w io.Writer) error { return writeHistory(w, f.History) }); err != nil {
+	if err := cli.WriteFile(filepath.Join(folder, "history.tsv"), func(w io.Writer) error { return writeHistory(w, f.History) }); err != nil {
 		return err
 	}
 	return writeScores(stdout, scores, "valid")
@@ -261,18 +262,18 @@ func (r *trainRequest) complete(d *Dataset) error {
 	if err := m.Validate(); err != nil {
 		var tokens *volume.TooManyTokensError
 		if errors.As(err, &tokens) {
-			return hint(&UsageError{err.Error()}, fmt.Sprintf("--stem with %d stages, as in --stem %s", tokens.Stages, proposedStem(tokens.Stages)))
+			return cli.Hint(&cli.UsageError{Reason: err.Error()}, fmt.Sprintf("--stem with %d stages, as in --stem %s", tokens.Stages, proposedStem(tokens.Stages)))
 		}
-		return &UsageError{err.Error()}
+		return &cli.UsageError{Reason: err.Error()}
 	}
 	if r.cfg.Train.Cores < 0 {
-		return usagef("--threads %d: want 0 or more", r.cfg.Train.Cores)
+		return cli.Usagef("--threads %d: want 0 or more", r.cfg.Train.Cores)
 	}
 	if r.cfg.Train.Epochs == 0 || r.cfg.Train.Batch == 0 || r.cfg.Train.Rate == 0 {
-		return usagef("--epochs, --batch and --rate: want positive numbers")
+		return cli.Usagef("--epochs, --batch and --rate: want positive numbers")
 	}
 	if err := r.cfg.Train.Validate(); err != nil {
-		return &UsageError{err.Error()}
+		return &cli.UsageError{Reason: err.Error()}
 	}
 	return nil
 }

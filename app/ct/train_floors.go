@@ -114,9 +114,3 @@ func loadFloors(path string) (*Floors, error) {
 	}
 	return f, nil
 }
-
-// exists reports whether there is a file.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}

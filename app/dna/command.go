@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/data"
+	"heed/internal/cli"
 )
 
 // Command returns "heed dna" with its verbs. The version is written into what
@@ -22,7 +23,7 @@ func Command(version string) *cobra.Command {
 		Short: "Classify DNA sequences: promoters, splice sites, any labelled set",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+				return cli.Hint(cli.Usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
 			}
 			return nil
 		},
@@ -69,7 +70,7 @@ cross-validation; with --holdout or --train it is the one that was tested.`,
 			}
 			if resume != "" {
 				if len(args) > 0 || out != "" || initial != "" {
-					return usagef("--resume takes data and options from the run; give neither data nor -o")
+					return cli.Usagef("--resume takes data and options from the run; give neither data nor -o")
 				}
 				return resumeTraining(cmd, resume, threads, asJSON)
 			}
@@ -105,28 +106,28 @@ func (j *Job) setSplit(cv string) error {
 	case cv != "":
 		n, err := strconv.Atoi(cv)
 		if err != nil {
-			return usagef("--cv %q: want a number of folds or loo", cv)
+			return cli.Usagef("--cv %q: want a number of folds or loo", cv)
 		}
 		s.Folds = n
 		if n < 2 {
-			return usagef("--cv %d: want 2 folds or more", n)
+			return cli.Usagef("--cv %d: want 2 folds or more", n)
 		}
 	case s.Holdout == 0:
 		s.Folds = 5
 	}
 	if cv != "" && s.Holdout != 0 {
-		return usagef("--cv and --holdout do not go together")
+		return cli.Usagef("--cv and --holdout do not go together")
 	}
 	if j.Train != "" {
 		if cv != "" || s.Holdout != 0 {
-			return usagef("--train has a split of its own: no --cv and no --holdout")
+			return cli.Usagef("--train has a split of its own: no --cv and no --holdout")
 		}
 		s.Folds = 0
 	}
 	switch j.Baselines {
 	case "none", "quick", "all":
 	default:
-		return usagef("--baselines %q: want none, quick or all", j.Baselines)
+		return cli.Usagef("--baselines %q: want none, quick or all", j.Baselines)
 	}
 	return nil
 }
@@ -154,7 +155,7 @@ func startTraining(cmd *cobra.Command, j *Job, initial, out string, force bool, 
 		return err
 	}
 	if err := j.Fit.complete(d); err != nil {
-		return &UsageError{err.Error()}
+		return &cli.UsageError{Reason: err.Error()}
 	}
 	j.Split.Seed, j.Hash = j.Fit.Train.Seed, d.Hash()
 	var f *Folder
@@ -178,7 +179,7 @@ func resumeTraining(cmd *cobra.Command, path string, threads int, asJSON bool) e
 	}
 	d, parts, err := j.Load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return hint(err, "resume where the run began: its files are named relative to that folder")
+		return cli.Hint(err, "resume where the run began: its files are named relative to that folder")
 	}
 	if err != nil {
 		return err
@@ -210,9 +211,9 @@ func runTraining(cmd *cobra.Command, j *Job, d *Dataset, parts *data.Parts, f *F
 	m.stop()
 	switch {
 	case errors.Is(err, context.Canceled) && f != nil:
-		return hint(err, "heed dna train --resume "+f.Path+" continues")
+		return cli.Hint(err, "heed dna train --resume "+f.Path+" continues")
 	case errors.Is(err, context.Canceled):
-		return hint(err, "nothing was kept; with -o RUN an interrupted run can be resumed")
+		return cli.Hint(err, "nothing was kept; with -o RUN an interrupted run can be resumed")
 	case err != nil:
 		return err
 	}

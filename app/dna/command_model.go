@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // Locate returns the file of a model that is given as a file or as the folder
@@ -59,7 +60,7 @@ is the training data.`,
 				return format.Invalidf(strings.Join(d.Files, " "), 0, "%w", err)
 			}
 			if output != "" {
-				if err := writeFile(output, p.WriteTSV); err != nil {
+				if err := cli.WriteFile(output, p.WriteTSV); err != nil {
 					return err
 				}
 			}
@@ -126,7 +127,7 @@ gets a line of its own, and sequences shorter than a window get none.`,
 				return err
 			}
 			if output != "" {
-				err = writeFile(output, write)
+				err = cli.WriteFile(output, write)
 			} else {
 				err = write(cmd.OutOrStdout())
 			}
@@ -151,7 +152,7 @@ gets a line of its own, and sequences shorter than a window get none.`,
 // modelHint adds a hint to the error of a file that is no model.
 func modelHint(err error) error {
 	if strings.Contains(err.Error(), "no such file") {
-		return hint(err, "a model is a .safetensors file, or the folder that heed dna train -o made")
+		return cli.Hint(err, "a model is a .safetensors file, or the folder that heed dna train -o made")
 	}
 	return err
 }
@@ -159,7 +160,7 @@ func modelHint(err error) error {
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return usagef("%s needs %s", cmd.CommandPath(), what)
+			return cli.Usagef("%s needs %s", cmd.CommandPath(), what)
 		}
 		return nil
 	}
@@ -168,7 +169,7 @@ func atLeast(n int, what string) cobra.PositionalArgs {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s needs %s", cmd.CommandPath(), what)
+			return cli.Usagef("%s needs %s", cmd.CommandPath(), what)
 		}
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"heed/format"
 	"heed/format/fasta"
 	"heed/format/table"
+	"heed/internal/cli"
 )
 
 // A Dataset is labelled sequences, one element of each slice per sequence.
@@ -57,7 +58,7 @@ var positiveNames = []string{"1", "+", "positive", "pos", "yes", "true", "promot
 func (c DataConfig) Load() (*Dataset, error) {
 	d := &Dataset{}
 	if len(c.Files) == 0 {
-		return nil, usagef("no data: give a table, or label=path for each class")
+		return nil, cli.Usagef("no data: give a table, or label=path for each class")
 	}
 	classes := 0
 	for _, f := range c.Files {
@@ -79,9 +80,9 @@ func (c DataConfig) Load() (*Dataset, error) {
 			return nil, err
 		}
 	case classes == 0:
-		return nil, usagef("%d files without labels: give one table, or label=path for each class", len(c.Files))
+		return nil, cli.Usagef("%d files without labels: give one table, or label=path for each class", len(c.Files))
 	default:
-		return nil, usagef("tables and label=path do not mix")
+		return nil, cli.Usagef("tables and label=path do not mix")
 	}
 	return d, d.finish(c)
 }
@@ -151,7 +152,7 @@ func (d *Dataset) readTable(path string, c DataConfig) error {
 	case err != nil:
 		return err
 	case bytes.HasPrefix(bytes.TrimSpace(head), []byte(">")):
-		return hint(format.Invalidf(path, 0, "a FASTA file has no labels"),
+		return cli.Hint(format.Invalidf(path, 0, "a FASTA file has no labels"),
 			"give one file for each class, as in promoter="+filepath.Base(path)+" other=FILE")
 	case bytes.IndexByte(head, 0) >= 0:
 		return format.Invalidf(path, 0, "binary data, not a table")
@@ -200,10 +201,10 @@ func firstBytes(path string) ([]byte, error) {
 func (d *Dataset) finish(c DataConfig) error {
 	name := strings.Join(c.Files, " ")
 	if len(d.Classes) < 2 {
-		return hint(format.Invalidf(name, 0, "one class only (%q)", d.Classes[0]), "a classifier needs sequences of two classes or more")
+		return cli.Hint(format.Invalidf(name, 0, "one class only (%q)", d.Classes[0]), "a classifier needs sequences of two classes or more")
 	}
 	if len(d.Classes) > 1000 {
-		return hint(format.TooLargef(name, 0, "%d different labels, the limit is 1000", len(d.Classes)), "is the label column right? --label-column names it")
+		return cli.Hint(format.TooLargef(name, 0, "%d different labels, the limit is 1000", len(d.Classes)), "is the label column right? --label-column names it")
 	}
 	if !d.byOrder {
 		sorted := slices.Sorted(slices.Values(d.Classes))
@@ -240,7 +241,7 @@ func (d *Dataset) choosePositive(name string) error {
 	if name != "" {
 		i := slices.Index(d.Classes, name)
 		if i < 0 {
-			return usagef("no class %q; classes are %s", name, strings.Join(d.Classes, ", "))
+			return cli.Usagef("no class %q; classes are %s", name, strings.Join(d.Classes, ", "))
 		}
 		d.Positive = i
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/model/bert"
 	"heed/model/sequence"
 	"heed/train"
@@ -32,18 +33,18 @@ const encoderHint = "heed model import PUBLISHED -o FILE makes the file that --i
 func LoadEncoder(path string) (*Encoder, error) {
 	file, err := checkpoint.Load(path)
 	if err != nil {
-		return nil, hint(err, encoderHint)
+		return nil, cli.Hint(err, encoderHint)
 	}
 	info, err := file.Info(bert.Architecture)
 	if err != nil {
-		return nil, hint(err, encoderHint)
+		return nil, cli.Hint(err, encoderHint)
 	}
 	c, z, err := bertConfig(path, info)
 	if err != nil {
 		return nil, err
 	}
 	if c.Task != (bert.Task{}) {
-		return nil, hint(format.InvalidAt(path, 0, "a trained classifier: --init begins with an encoder as it was published"), encoderHint)
+		return nil, cli.Hint(format.InvalidAt(path, 0, "a trained classifier: --init begins with an encoder as it was published"), encoderHint)
 	}
 	e := &Encoder{File: path, AttentionDropout: 0.1}
 	if c.Positions == 0 {
@@ -162,7 +163,7 @@ var notWithInit = []string{"layers", "dim", "heads", "ffn", "stem", "position", 
 func checkInit(given *pflag.FlagSet) error {
 	for _, name := range notWithInit {
 		if given.Changed(name) {
-			return usagef("--%s does not go with --init: the encoder is as it was published", name)
+			return cli.Usagef("--%s does not go with --init: the encoder is as it was published", name)
 		}
 	}
 	return nil

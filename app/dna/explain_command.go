@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/kernel"
 	"heed/internal/par"
 	"heed/plot"
@@ -115,11 +115,11 @@ func (r *explainRequest) run(ctx context.Context) error {
 	}
 	switch {
 	case r.verifyLimit < 1:
-		return usagef("--verify-limit %d: want 1 or more", r.verifyLimit)
+		return cli.Usagef("--verify-limit %d: want 1 or more", r.verifyLimit)
 	case r.seeds < 0 || r.seeds > 100:
-		return usagef("--seeds %d: want 0 to 100", r.seeds)
+		return cli.Usagef("--seeds %d: want 0 to 100", r.seeds)
 	case r.seeds > 0 && !r.verify:
-		return usagef("--seeds needs --verify")
+		return cli.Usagef("--seeds needs --verify")
 	}
 	if r.seeds > 0 {
 		if err := canRetrain(r.model); err != nil {
@@ -130,10 +130,10 @@ func (r *explainRequest) run(ctx context.Context) error {
 		return err
 	}
 	if len(r.export) > 0 && r.out == "" {
-		return usagef("--export needs -o")
+		return cli.Usagef("--export needs -o")
 	}
 	if r.limit < 0 {
-		return usagef("--limit %d: want 0 or more", r.limit)
+		return cli.Usagef("--limit %d: want 0 or more", r.limit)
 	}
 	f, err := Load(Locate(r.model))
 	if err != nil {
@@ -157,12 +157,12 @@ func (r *explainRequest) run(ctx context.Context) error {
 	if r.tss >= 0 {
 		for _, i := range idx {
 			if r.tss >= len(d.Seqs[i]) {
-				return usagef("--tss %d: sequence %q has %d letters", r.tss, d.Names[i], len(d.Seqs[i]))
+				return cli.Usagef("--tss %d: sequence %q has %d letters", r.tss, d.Names[i], len(d.Seqs[i]))
 			}
 		}
 	}
 	if r.out != "" {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakeFolder(r.out, r.force); err != nil {
 			return err
 		}
 	}
@@ -292,9 +292,9 @@ func (r *explainRequest) read(f *Fitted) (*Dataset, []int, error) {
 
 // modelLimit replaces the hint about a limit that here the model sets.
 func modelLimit(err error, limit int) error {
-	var h *HintedError
+	var h *cli.HintedError
 	if errors.As(err, &h) && errors.Is(err, format.ErrTooLarge) {
-		return hint(h.Err, fmt.Sprintf("the model takes up to %d letters", limit))
+		return cli.Hint(h.Err, fmt.Sprintf("the model takes up to %d letters", limit))
 	}
 	return err
 }
@@ -306,7 +306,7 @@ func (r *explainRequest) pick(d *Dataset, labels []int) ([]int, error) {
 		for _, name := range r.names {
 			i := slices.Index(d.Names, name)
 			if i < 0 {
-				return nil, usagef("--sequence %q: no sequence of this name", name)
+				return nil, cli.Usagef("--sequence %q: no sequence of this name", name)
 			}
 			idx = append(idx, i)
 		}
@@ -332,24 +332,9 @@ func (r *explainRequest) explained(f *Fitted) (int, error) {
 	}
 	c := slices.Index(f.Classes, r.class)
 	if c < 0 {
-		return 0, usagef("--class %q: the model knows %s", r.class, strings.Join(f.Classes, ", "))
+		return 0, cli.Usagef("--class %q: the model knows %s", r.class, strings.Join(f.Classes, ", "))
 	}
 	return c, nil
-}
-
-// makeFolder makes an output folder that is new, empty or given up by force.
-func makeFolder(path string, force bool) error {
-	switch entries, err := os.ReadDir(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return systemError(path, err)
-	case len(entries) > 0 && !force:
-		return hint(fmt.Errorf("%s: the folder exists", path), "--force writes into it")
-	}
-	if err := os.MkdirAll(path, 0o777); err != nil {
-		return systemError(path, err)
-	}
-	return nil
 }
 
 // write fills the output folder.
@@ -408,7 +393,7 @@ func (x *Explained) writeFiles(dir string, formats []string) error {
 	marks := marksOf(x.Motifs)
 	logos := filepath.Join(dir, "logos")
 	if err := os.MkdirAll(logos, 0o777); err != nil {
-		return systemError(logos, err)
+		return cli.SystemError(logos, err)
 	}
 	used := map[string]int{}
 	for _, e := range x.Sequences {

@@ -11,6 +11,7 @@ import (
 	"heed/format"
 	"heed/format/bigwig"
 	"heed/format/npy"
+	"heed/internal/cli"
 )
 
 // writeBigWig writes the importance of every position as bigWig, with the names
@@ -134,7 +135,7 @@ func exportFormats() []string { return []string{"bedgraph", "bigwig", "json", "n
 func checkExport(formats []string, es []*Explanation) error {
 	for _, f := range formats {
 		if !slices.Contains(exportFormats(), f) {
-			return usagef("--export %q: want some of %s", f, strings.Join(exportFormats(), ","))
+			return cli.Usagef("--export %q: want some of %s", f, strings.Join(exportFormats(), ","))
 		}
 	}
 	if !slices.Contains(formats, "bigwig") {
@@ -143,7 +144,7 @@ func checkExport(formats []string, es []*Explanation) error {
 	seen := map[string]bool{}
 	for _, e := range es {
 		if seen[e.Name] {
-			return usagef("--export bigwig: two sequences are called %q, and names are its chromosomes", e.Name)
+			return cli.Usagef("--export bigwig: two sequences are called %q, and names are its chromosomes", e.Name)
 		}
 		seen[e.Name] = true
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heed/explain"
+	"heed/internal/cli"
 	"heed/plot"
 )
 
@@ -86,7 +87,7 @@ func ParseMotif(s string) (Motif, error) {
 	a, errA := strconv.Atoi(from)
 	b, errB := strconv.Atoi(to)
 	if !ok || name == "" || errA != nil || errB != nil || a > b {
-		return Motif{}, usagef("expect %q: want NAME=FROM:TO, such as TATA=-32:-27", s)
+		return Motif{}, cli.Usagef("expect %q: want NAME=FROM:TO, such as TATA=-32:-27", s)
 	}
 	return Motif{name, a, b}, nil
 }

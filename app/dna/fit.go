@@ -9,6 +9,7 @@ import (
 
 	"heed/autograd"
 	"heed/checkpoint"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/train"
@@ -85,7 +86,7 @@ func (f *Fitting) Run(ctx context.Context) (*Fitted, error) {
 		return nil, errors.New("no training sequences")
 	}
 	if err := cfg.complete(f.Data); err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	shortest, _ := f.Data.Lengths()
 	f.out = &Fitted{

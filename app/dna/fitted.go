@@ -3,12 +3,12 @@ package dna
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"heed/autograd"
 	"heed/checkpoint"
 	"heed/data"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/model/bert"
 	"heed/model/sequence"
@@ -217,7 +217,7 @@ func loadPublished(path string, file *checkpoint.File, info *checkpoint.Info) (*
 		return nil, err
 	}
 	if c.Task == (bert.Task{}) {
-		return nil, hint(format.InvalidAt(path, 0, "an encoder without a classifier"), "heed dna train DATA --init FILE trains one")
+		return nil, cli.Hint(format.InvalidAt(path, 0, "an encoder without a classifier"), "heed dna train DATA --init FILE trains one")
 	}
 	if err := c.Fits(z); err != nil {
 		return nil, format.InvalidAt(path, 0, "config: %w", err)
@@ -286,9 +286,4 @@ func parameters(c *sequence.Config) int64 {
 		n += int64(c.Layers) * int64(c.Heads) * (2*tokens - 1)
 	}
 	return n
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // A Folder is the folder of a run. A nil Folder keeps nothing.
@@ -49,18 +50,18 @@ func Create(path string, force bool, j *Job) (*Folder, error) {
 	switch entries, err := os.ReadDir(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	case len(entries) > 0 && !force:
-		return nil, hint(fmt.Errorf("%s: the folder exists", path), "--force replaces the run in it, --resume continues it")
+		return nil, cli.Hint(fmt.Errorf("%s: the folder exists", path), "--force replaces the run in it, --resume continues it")
 	case len(entries) > 0:
 		for _, name := range []string{jobFile, logFile, metricsFile, predictionsFile, modelFile, reportFile, checkpointsDir} {
 			if err := os.RemoveAll(f.file(name)); err != nil {
-				return nil, systemError(f.file(name), err)
+				return nil, cli.SystemError(f.file(name), err)
 			}
 		}
 	}
 	if err := os.MkdirAll(f.file(checkpointsDir), 0o777); err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	if err := writeJSON(f.file(jobFile), j); err != nil {
 		return nil, err
@@ -71,15 +72,15 @@ func Create(path string, force bool, j *Job) (*Folder, error) {
 // Resume opens the folder of a run that was cut, and returns its job.
 func Resume(path string) (*Folder, *Job, error) {
 	f := &Folder{Path: path}
-	if !exists(f.file(jobFile)) {
-		return nil, nil, hint(fmt.Errorf("%s: no run to resume: %s is missing", path, jobFile), "-o FOLDER starts a new run")
+	if !cli.Exists(f.file(jobFile)) {
+		return nil, nil, cli.Hint(fmt.Errorf("%s: no run to resume: %s is missing", path, jobFile), "-o FOLDER starts a new run")
 	}
 	j, err := readJob(f.file(jobFile))
 	if err != nil {
 		return nil, nil, err
 	}
-	if exists(f.file(modelFile)) {
-		return nil, nil, hint(fmt.Errorf("%s: the run is complete", path), "heed dna evaluate and heed dna predict use its model")
+	if cli.Exists(f.file(modelFile)) {
+		return nil, nil, cli.Hint(fmt.Errorf("%s: the run is complete", path), "heed dna evaluate and heed dna predict use its model")
 	}
 	return f, j, f.openLog()
 }
@@ -88,7 +89,7 @@ func Resume(path string) (*Folder, *Job, error) {
 func readJob(path string) (*Job, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	j := &Job{}
 	if err := json.Unmarshal(text, j); err != nil {
@@ -119,7 +120,7 @@ func (f *Folder) foldCheckpoint(fold int) (string, error) {
 		return "", nil
 	}
 	if err := os.MkdirAll(f.fold(fold), 0o777); err != nil {
-		return "", systemError(f.fold(fold), err)
+		return "", cli.SystemError(f.fold(fold), err)
 	}
 	return filepath.Join(f.fold(fold), "last.safetensors"), nil
 }
@@ -130,12 +131,12 @@ func (f *Folder) foldResult(fold int) string {
 
 // loadFold returns what a fold that is done predicted, or nil.
 func (f *Folder) loadFold(fold int) (*foldResult, error) {
-	if f == nil || !exists(f.foldResult(fold)) {
+	if f == nil || !cli.Exists(f.foldResult(fold)) {
 		return nil, nil
 	}
 	text, err := os.ReadFile(f.foldResult(fold))
 	if err != nil {
-		return nil, systemError(f.foldResult(fold), err)
+		return nil, cli.SystemError(f.foldResult(fold), err)
 	}
 	r := &foldResult{}
 	if err := json.Unmarshal(text, r); err != nil {
@@ -156,7 +157,7 @@ func (f *Folder) saveFold(fold int, r *foldResult) error {
 		return err
 	}
 	if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return systemError(state, err)
+		return cli.SystemError(state, err)
 	}
 	return nil
 }
@@ -164,7 +165,7 @@ func (f *Folder) saveFold(fold int, r *foldResult) error {
 func (f *Folder) openLog() error {
 	log, err := os.OpenFile(f.file(logFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
-		return systemError(f.file(logFile), err)
+		return cli.SystemError(f.file(logFile), err)
 	}
 	f.log, f.buf = log, bufio.NewWriter(log)
 	return nil
@@ -197,7 +198,7 @@ func (f *Folder) Close() error {
 		err = e
 	}
 	if err != nil {
-		return systemError(f.file(logFile), err)
+		return cli.SystemError(f.file(logFile), err)
 	}
 	return nil
 }
@@ -207,7 +208,7 @@ func (f *Folder) finish(o *Outcome) error {
 	if err := writeJSON(f.file(metricsFile), o.Summary()); err != nil {
 		return err
 	}
-	if err := writeFile(f.file(predictionsFile), o.Predictions[0].WriteTSV); err != nil {
+	if err := cli.WriteFile(f.file(predictionsFile), o.Predictions[0].WriteTSV); err != nil {
 		return err
 	}
 	o.Model.Info = o.info()
@@ -216,26 +217,16 @@ func (f *Folder) finish(o *Outcome) error {
 	}
 	for k := range o.Folds {
 		if err := os.RemoveAll(f.fold(k + 1)); err != nil {
-			return systemError(f.fold(k+1), err)
+			return cli.SystemError(f.fold(k+1), err)
 		}
 	}
 	return nil
 }
 
 func writeJSON(path string, v any) error {
-	return writeFile(path, func(w io.Writer) error {
+	return cli.WriteFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
 	})
-}
-
-// systemError says what the system refused, and where, without the name of the
-// system call.
-func systemError(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
 }

@@ -12,6 +12,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/fasta"
+	"heed/internal/cli"
 )
 
 // A genome is what a first pass over a FASTA finds out: everything is checked,
@@ -26,7 +27,7 @@ type genome struct {
 // readGenome makes the first pass.
 func readGenome(ctx context.Context, path string) (*genome, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		return nil, hint(usagef("%s: a genome is read twice, give a file", path), "heed dna predict --step scans a stream")
+		return nil, cli.Hint(cli.Usagef("%s: a genome is read twice, give a file", path), "heed dna predict --step scans a stream")
 	}
 	file, err := format.Open(path)
 	if err != nil {
@@ -43,7 +44,7 @@ func readGenome(ctx context.Context, path string) (*genome, error) {
 				return nil, err
 			}
 			if line, seen := lines[piece.ID]; seen {
-				return nil, hint(format.Invalidf(path, piece.Line, "name %q occurred in line %d before", piece.ID, line),
+				return nil, cli.Hint(format.Invalidf(path, piece.Line, "name %q occurred in line %d before", piece.ID, line),
 					"a result says where by the name: each sequence needs one of its own")
 			}
 			lines[piece.ID] = piece.Line

@@ -10,6 +10,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/fasta"
+	"heed/internal/cli"
 	"heed/internal/kernel"
 	"heed/internal/par"
 )
@@ -67,16 +68,16 @@ func (o Options) cores() int {
 func (j *Job) Load() (*Dataset, *data.Parts, error) {
 	if j.Train == "" {
 		if j.Valid != "" || j.Test != "" {
-			return nil, nil, usagef("--valid and --test need --train")
+			return nil, nil, cli.Usagef("--valid and --test need --train")
 		}
 		d, err := j.Data.Load()
 		return d, nil, err
 	}
 	if len(j.Data.Files) > 0 {
-		return nil, nil, usagef("--train and other data do not mix")
+		return nil, nil, cli.Usagef("--train and other data do not mix")
 	}
 	if j.Test == "" {
-		return nil, nil, usagef("--train needs --test")
+		return nil, nil, cli.Usagef("--train needs --test")
 	}
 	d, parts, err := j.Data.LoadParts(j.Train, j.Valid, j.Test)
 	return d, &parts, err
@@ -113,7 +114,7 @@ func (j *Job) loadUnlabelled(length int) ([][]byte, error) {
 // are those of Load.
 func (j *Job) Run(ctx context.Context, d *Dataset, parts *data.Parts, o Options) (*Outcome, error) {
 	if err := j.Fit.complete(d); err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	out := &Outcome{Job: j, Data: d}
 	folds, clusters, err := j.folds(d, parts)

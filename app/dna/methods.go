@@ -12,6 +12,7 @@ import (
 	"heed/autograd"
 	"heed/data"
 	"heed/explain"
+	"heed/internal/cli"
 	"heed/metric"
 	"heed/model/bert"
 )
@@ -79,7 +80,7 @@ func pickMethods(list string) ([]method, error) {
 	want := strings.Split(list, ",")
 	for _, key := range want {
 		if key != "default" && key != "all" && !slices.Contains(keys, key) {
-			return nil, usagef("--methods %q: want default, all, or some of %s", key, strings.Join(keys, ","))
+			return nil, cli.Usagef("--methods %q: want default, all, or some of %s", key, strings.Join(keys, ","))
 		}
 	}
 	var out []method
@@ -102,7 +103,7 @@ func (f *Fitted) possible(ms []method, list string) ([]method, error) {
 	}
 	for _, key := range inside {
 		if slices.Contains(strings.Split(list, ","), key) {
-			return nil, usagef("--methods %s: it needs norms before the layers; in a published encoder they come after", key)
+			return nil, cli.Usagef("--methods %s: it needs norms before the layers; in a published encoder they come after", key)
 		}
 	}
 	return slices.DeleteFunc(ms, func(m method) bool { return slices.Contains(inside, m.key) }), nil

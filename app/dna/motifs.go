@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"heed/data"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/motif"
@@ -50,11 +51,11 @@ type KnownMotif struct {
 func ParseKnownMotif(s string) (*KnownMotif, error) {
 	name, consensus, ok := cutLast(s, "=")
 	if !ok || name == "" {
-		return nil, usagef("expect %q: want NAME=CONSENSUS, such as TATA=TATAAA", s)
+		return nil, cli.Usagef("expect %q: want NAME=CONSENSUS, such as TATA=TATAAA", s)
 	}
 	m, err := motif.ParseConsensus(consensus)
 	if err != nil {
-		return nil, usagef("expect %q: %v", s, err)
+		return nil, cli.Usagef("expect %q: %v", s, err)
 	}
 	return &KnownMotif{Name: name, Consensus: strings.ToUpper(consensus), matrix: m}, nil
 }

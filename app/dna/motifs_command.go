@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/internal/cli"
 	"heed/motif"
 )
 
@@ -94,13 +95,13 @@ func (r *motifsRequest) run(ctx context.Context) error {
 	}
 	// The zero of an option would stand for its default.
 	if r.search.Window == 0 || r.search.Least == 0 || r.search.FDR == 0 || r.search.Similar == 0 || r.search.Flank == 0 {
-		return usagef("--window, --flank, --least, --fdr and --similar: want more than 0")
+		return cli.Usagef("--window, --flank, --least, --fdr and --similar: want more than 0")
 	}
 	if err := r.search.Validate(); err != nil {
-		return &UsageError{"--" + err.Error()}
+		return &cli.UsageError{Reason: "--" + err.Error()}
 	}
 	if r.limit < 0 {
-		return usagef("--limit %d: want 0 or more", r.limit)
+		return cli.Usagef("--limit %d: want 0 or more", r.limit)
 	}
 	f, err := Load(Locate(r.model))
 	if err != nil {
@@ -110,7 +111,7 @@ func (r *motifsRequest) run(ctx context.Context) error {
 	if r.hide != "" {
 		m, err := ParseMotif("hidden=" + r.hide)
 		if err != nil {
-			return usagef("--hide %q: want FROM:TO, such as -20:20", r.hide)
+			return cli.Usagef("--hide %q: want FROM:TO, such as -20:20", r.hide)
 		}
 		x.Hidden = &m
 	}
@@ -119,7 +120,7 @@ func (r *motifsRequest) run(ctx context.Context) error {
 		return err
 	}
 	if x.Class < 0 {
-		return usagef("--class: the model knows %s", strings.Join(f.Classes, ", "))
+		return cli.Usagef("--class: the model knows %s", strings.Join(f.Classes, ", "))
 	}
 	d, positives, negatives, err := r.sequences(x)
 	if err != nil {
@@ -127,17 +128,17 @@ func (r *motifsRequest) run(ctx context.Context) error {
 	}
 	positives, negatives = sample(d, positives, r.limit, r.seed), sample(d, negatives, r.limit, r.seed)
 	if len(positives) == 0 {
-		return usagef("no sequence of class %s", f.Classes[x.Class])
+		return cli.Usagef("no sequence of class %s", f.Classes[x.Class])
 	}
 	if r.tss >= 0 {
 		for _, i := range positives {
 			if r.tss >= len(d.Seqs[i]) {
-				return usagef("--tss %d: sequence %q has %d letters", r.tss, d.Names[i], len(d.Seqs[i]))
+				return cli.Usagef("--tss %d: sequence %q has %d letters", r.tss, d.Names[i], len(d.Seqs[i]))
 			}
 		}
 	}
 	if r.out != "" {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakeFolder(r.out, r.force); err != nil {
 			return err
 		}
 	}
@@ -196,7 +197,7 @@ func (r *motifsRequest) sequences(x *MotifSearch) (d *Dataset, positives, negati
 func (r *motifsRequest) testPart(f *Fitted) (*Dataset, []int, error) {
 	const give = "give sequences after the model"
 	if s, err := os.Stat(r.model); err != nil || !s.IsDir() {
-		return nil, nil, hint(usagef("%s is no folder of a run, so its test part is not known", r.model), give)
+		return nil, nil, cli.Hint(cli.Usagef("%s is no folder of a run, so its test part is not known", r.model), give)
 	}
 	j, err := readJob(filepath.Join(r.model, jobFile))
 	if err != nil {
@@ -204,17 +205,17 @@ func (r *motifsRequest) testPart(f *Fitted) (*Dataset, []int, error) {
 	}
 	d, parts, err := j.Load()
 	if err != nil {
-		return nil, nil, hint(err, "use the model where it was trained: the files of the run are named relative to that folder; or "+give)
+		return nil, nil, cli.Hint(err, "use the model where it was trained: the files of the run are named relative to that folder; or "+give)
 	}
 	if d.Hash() != j.Hash || j.Hash != f.Info.DataSHA256 {
-		return nil, nil, hint(fmt.Errorf("%s: the data has changed since the run", r.model), give)
+		return nil, nil, cli.Hint(fmt.Errorf("%s: the data has changed since the run", r.model), give)
 	}
 	folds, _, err := j.folds(d, parts)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(folds) != 1 {
-		return nil, nil, hint(usagef("%s was cross-validated: its model was trained on everything", r.model), "--holdout trains a model with a test part; or "+give)
+		return nil, nil, cli.Hint(cli.Usagef("%s was cross-validated: its model was trained on everything", r.model), "--holdout trains a model with a test part; or "+give)
 	}
 	return d, folds[0].Test, nil
 }

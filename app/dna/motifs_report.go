@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/motif"
 	"heed/plot"
 	"heed/report"
@@ -17,7 +18,7 @@ import (
 func (r *motifsRequest) write(x *MotifSearch, d *Dataset) error {
 	logos := filepath.Join(r.out, "logos")
 	if err := os.MkdirAll(logos, 0o777); err != nil {
-		return systemError(logos, err)
+		return cli.SystemError(logos, err)
 	}
 	put := func(name string, write func(io.Writer) error) error {
 		return format.WriteFile(filepath.Join(r.out, name), write)

@@ -11,6 +11,7 @@ import (
 
 	"heed/format"
 	"heed/format/fasta"
+	"heed/internal/cli"
 )
 
 // A PredictConfig says how sequences of other lengths than those of training
@@ -56,13 +57,13 @@ func (f *Fitted) PredictStream(ctx context.Context, name string, in io.Reader, o
 	}
 	switch {
 	case c.Step < 0:
-		return done, usagef("--step %d: want 0 or more", c.Step)
+		return done, cli.Usagef("--step %d: want 0 or more", c.Step)
 	case c.Window < 0 || c.Window > f.Config.Model.MaxLen:
-		return done, usagef("--window %d: the model reads up to %d letters", c.Window, f.Config.Model.MaxLen)
+		return done, cli.Usagef("--window %d: the model reads up to %d letters", c.Window, f.Config.Model.MaxLen)
 	case c.Window > 0 && c.Step == 0:
-		return done, usagef("--window needs --step")
+		return done, cli.Usagef("--window needs --step")
 	case c.Step > 0 && window < f.MinLen:
-		return done, usagef("--window %d: the model was trained with %d letters or more", window, f.MinLen)
+		return done, cli.Usagef("--window %d: the model was trained with %d letters or more", window, f.MinLen)
 	}
 	w := bufio.NewWriter(out)
 	if !c.JSON {
@@ -94,7 +95,7 @@ func (f *Fitted) PredictStream(ctx context.Context, name string, in io.Reader, o
 		fasta.Upper(rec.Seq)
 		if c.Step == 0 {
 			if len(rec.Seq) < f.MinLen {
-				return done, hint(format.Invalidf(name, rec.Line, "sequence %q has %d letters, the model was trained with %d or more", rec.ID, len(rec.Seq), f.MinLen),
+				return done, cli.Hint(format.Invalidf(name, rec.Line, "sequence %q has %d letters, the model was trained with %d or more", rec.ID, len(rec.Seq), f.MinLen),
 					"leave shorter sequences out, or train with some of their length")
 			}
 			chunk = append(chunk, row{rec.ID, 0, len(rec.Seq), rec.Seq})
@@ -124,7 +125,7 @@ func (f *Fitted) PredictStream(ctx context.Context, name string, in io.Reader, o
 // scanHint adds a hint to the error of a sequence longer than the model reads.
 func scanHint(err error) error {
 	if strings.Contains(err.Error(), "has more than") && strings.Contains(err.Error(), "sequence") {
-		return hint(err, "--step N scans longer sequences in windows")
+		return cli.Hint(err, "--step N scans longer sequences in windows")
 	}
 	return err
 }

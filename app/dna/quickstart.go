@@ -14,6 +14,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/table"
+	"heed/internal/cli"
 )
 
 // The data of the quickstart: see uci_promoters.md.
@@ -121,7 +122,7 @@ func (q *Quickstart) job(d *Dataset) *Job {
 
 // Run does everything, writes the folder and prints the result.
 func (q *Quickstart) Run(ctx context.Context, stdout, stderr io.Writer) error {
-	if err := makeFolder(q.Out, q.Force); err != nil {
+	if err := cli.MakeFolder(q.Out, q.Force); err != nil {
 		return err
 	}
 	d, err := uciDataset()

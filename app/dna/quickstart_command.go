@@ -2,6 +2,8 @@ package dna
 
 import (
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 // QuickstartCommand returns "heed quickstart".
@@ -19,7 +21,7 @@ The folder gets report.html, model.safetensors, metrics.json, predictions.tsv,
 explain.tsv and tracks.tsv. The same seed gives the same numbers.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%s takes no arguments", cmd.CommandPath())
+				return cli.Usagef("%s takes no arguments", cmd.CommandPath())
 			}
 			return nil
 		},

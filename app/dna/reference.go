@@ -8,6 +8,7 @@ import (
 
 	"heed/format"
 	"heed/format/fasta"
+	"heed/internal/cli"
 )
 
 // A reference gives parts of a genome's sequences in upper case.
@@ -29,10 +30,10 @@ var (
 // with .fai after it, parts are read in any order; else it is read from start to
 // end, and parts are wanted in that order within each sequence.
 func openReference(path string) (reference, error) {
-	if exists(path + ".fai") {
+	if cli.Exists(path + ".fai") {
 		head, err := os.Open(path)
 		if err != nil {
-			return nil, systemError(path, err)
+			return nil, cli.SystemError(path, err)
 		}
 		first := make([]byte, 1)
 		if _, err := head.ReadAt(first, 0); err == nil && first[0] == '>' {

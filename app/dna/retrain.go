@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // retrain trains the final model of a run n times more, each time one member
@@ -24,7 +25,7 @@ func retrain(ctx context.Context, folder string, n, cores int, progress func(Pro
 	}
 	d, parts, err := j.Load()
 	if err != nil {
-		return nil, hint(err, "the run's data is looked for where the run was started")
+		return nil, cli.Hint(err, "the run's data is looked for where the run was started")
 	}
 	if d.Hash() != j.Hash {
 		return nil, format.Invalidf(path, 0, "the data has changed since the run")
@@ -61,8 +62,8 @@ func retrain(ctx context.Context, folder string, n, cores int, progress func(Pro
 
 // canRetrain reports that a path is no folder of a run.
 func canRetrain(folder string) error {
-	if !exists(filepath.Join(folder, jobFile)) {
-		return hint(fmt.Errorf("%s: no %s: --seeds trains the model of a run again, from what its folder says", folder, jobFile), "give the folder that heed dna train -o made")
+	if !cli.Exists(filepath.Join(folder, jobFile)) {
+		return cli.Hint(fmt.Errorf("%s: no %s: --seeds trains the model of a run again, from what its folder says", folder, jobFile), "give the folder that heed dna train -o made")
 	}
 	return nil
 }

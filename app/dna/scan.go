@@ -15,6 +15,7 @@ import (
 	"heed/format"
 	"heed/format/bed"
 	"heed/format/fasta"
+	"heed/internal/cli"
 )
 
 // A ScanConfig says how a genome is scanned.
@@ -66,23 +67,23 @@ func (c *ScanConfig) complete(f *Fitted) (class int, err error) {
 	}
 	switch {
 	case c.Window < 0 || c.Window > limit:
-		return 0, usagef("--window %d: the model reads up to %d letters", c.Window, limit)
+		return 0, cli.Usagef("--window %d: the model reads up to %d letters", c.Window, limit)
 	case c.Window < max(1, f.MinLen):
-		return 0, usagef("--window %d: the model was trained with %d letters or more", c.Window, f.MinLen)
+		return 0, cli.Usagef("--window %d: the model was trained with %d letters or more", c.Window, f.MinLen)
 	case c.Step < 0:
-		return 0, usagef("--step %d: want 1 or more", c.Step)
+		return 0, cli.Usagef("--step %d: want 1 or more", c.Step)
 	case !slices.Contains([]string{"", "both", "+", "-", "max"}, c.Strand):
-		return 0, usagef("--strand %q: want both, +, - or max", c.Strand)
+		return 0, cli.Usagef("--strand %q: want both, +, - or max", c.Strand)
 	case f.Config.Strands && c.Strand != "":
-		return 0, hint(usagef("--strand %s: the model averages both strands", c.Strand), "leave --strand out: there is one score for the two")
+		return 0, cli.Hint(cli.Usagef("--strand %s: the model averages both strands", c.Strand), "leave --strand out: there is one score for the two")
 	case c.TSS < -1 || c.TSS >= c.Window:
-		return 0, usagef("--tss %d: a window has %d letters", c.TSS, c.Window)
+		return 0, cli.Usagef("--tss %d: a window has %d letters", c.TSS, c.Window)
 	case c.TSS >= 0 && f.Config.Strands:
-		return 0, usagef("--tss: the model averages both strands, its score belongs to the middle of a window")
+		return 0, cli.Usagef("--tss: the model averages both strands, its score belongs to the middle of a window")
 	case c.TSS >= 0 && c.Strand == "max":
-		return 0, usagef("--tss and --strand max do not go together: the strands have their start sites at different places")
+		return 0, cli.Usagef("--tss and --strand max do not go together: the strands have their start sites at different places")
 	case !(c.Threshold >= 0 && c.Threshold <= 1):
-		return 0, usagef("--threshold %v: want a share in [0, 1]", c.Threshold)
+		return 0, cli.Usagef("--threshold %v: want a share in [0, 1]", c.Threshold)
 	}
 	if c.Strand == "" {
 		c.Strand = "both"
@@ -94,10 +95,10 @@ func (c *ScanConfig) complete(f *Fitted) (class int, err error) {
 	switch {
 	case c.Class != "":
 		if class = slices.Index(f.Classes, c.Class); class < 0 {
-			return 0, usagef("--class %q: the classes are %s", c.Class, list(f.Classes))
+			return 0, cli.Usagef("--class %q: the classes are %s", c.Class, list(f.Classes))
 		}
 	case len(f.Classes) > 2:
-		return 0, usagef("the model has %d classes: --class says whose probability is the score", len(f.Classes))
+		return 0, cli.Usagef("the model has %d classes: --class says whose probability is the score", len(f.Classes))
 	}
 	c.Class = f.Classes[class]
 	if c.Threshold == 0 {
@@ -177,12 +178,12 @@ func (f *Fitted) OpenScan(ctx context.Context, model, genome, partial string, c 
 func fileHash(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", systemError(path, err)
+		return "", cli.SystemError(path, err)
 	}
 	defer file.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, file); err != nil {
-		return "", systemError(path, err)
+		return "", cli.SystemError(path, err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

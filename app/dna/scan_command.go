@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 // A scanRequest is the command line of "heed dna scan".
@@ -89,18 +91,18 @@ func (r *scanRequest) run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if dir := filepath.Dir(path); !exists(dir) {
-			return usagef("%s: no folder %s", path, dir)
+		if dir := filepath.Dir(path); !cli.Exists(dir) {
+			return cli.Usagef("%s: no folder %s", path, dir)
 		}
 		outputs = append(outputs, o)
 	}
 	switch {
 	case len(outputs) == 0:
-		return hint(usagef("heed dna scan needs -o"), "-o scores.bw writes all scores, -o calls.bed what reaches the threshold")
+		return cli.Hint(cli.Usagef("heed dna scan needs -o"), "-o scores.bw writes all scores, -o calls.bed what reaches the threshold")
 	case r.config.Step < 1:
-		return usagef("--step %d: want 1 or more", r.config.Step)
+		return cli.Usagef("--step %d: want 1 or more", r.config.Step)
 	case r.control != "none" && r.control != "shuffle":
-		return usagef("--control %q: want none or shuffle", r.control)
+		return cli.Usagef("--control %q: want none or shuffle", r.control)
 	}
 	r.config.Control = r.control == "shuffle"
 	f, err := Load(Locate(r.model))
@@ -119,7 +121,7 @@ func (r *scanRequest) run(ctx context.Context) (err error) {
 	err = s.Run(ctx, m.see)
 	m.stop()
 	if errors.Is(err, context.Canceled) {
-		return hint(err, fmt.Sprintf("the same command with --resume continues: %d of %d windows are done", s.Done(), s.Total()))
+		return cli.Hint(err, fmt.Sprintf("the same command with --resume continues: %d of %d windows are done", s.Done(), s.Total()))
 	}
 	if err != nil {
 		return err

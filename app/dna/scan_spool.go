@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // A spool is the file in which a scan keeps its scores until all are there:
@@ -81,8 +82,8 @@ func statePath(partial string) string { return partial + ".json" }
 // noPartial returns an error if there is an unfinished scan.
 func noPartial(partial string) error {
 	for _, path := range []string{partial, statePath(partial)} {
-		if exists(path) {
-			return hint(usagef("%s: left by a scan that was interrupted", path),
+		if cli.Exists(path) {
+			return cli.Hint(cli.Usagef("%s: left by a scan that was interrupted", path),
 				fmt.Sprintf("--resume continues it; to begin anew, remove %s and %s", partial, statePath(partial)))
 		}
 	}
@@ -106,7 +107,7 @@ func openSpool(path string, id scanID, t *tiling, resume bool) (*spool, error) {
 	}
 	var err error
 	if s.file, err = os.OpenFile(path, flags, 0o666); err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	if info, err := s.file.Stat(); err == nil && info.Size() < s.offset(s.done) {
 		s.file.Close()
@@ -115,7 +116,7 @@ func openSpool(path string, id scanID, t *tiling, resume bool) (*spool, error) {
 	// What was written after the state was saved is written again.
 	if err := s.file.Truncate(s.offset(s.done)); err != nil {
 		s.file.Close()
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	return s, s.save()
 }
@@ -128,14 +129,14 @@ func (s *spool) load() error {
 		return nil
 	}
 	if err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	var state scanState
 	if err := json.Unmarshal(text, &state); err != nil {
 		return format.Invalidf(path, 0, "%w", err)
 	}
 	if what := s.id.differs(&state.scanID); what != "" {
-		return hint(usagef("%s: the interrupted scan had another %s", path, what),
+		return cli.Hint(cli.Usagef("%s: the interrupted scan had another %s", path, what),
 			"resume with what it had, or remove "+s.path+" and "+path)
 	}
 	if state.Done < 0 || state.Done > s.tiles.total() {
@@ -154,7 +155,7 @@ func (s *spool) append(scores []float32) error {
 		b = bin.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
 	if _, err := s.file.WriteAt(b, s.offset(s.done)); err != nil {
-		return systemError(s.path, err)
+		return cli.SystemError(s.path, err)
 	}
 	s.done += len(scores) / s.id.Columns
 	if time.Since(s.saved) < saveEvery {
@@ -167,7 +168,7 @@ func (s *spool) append(scores []float32) error {
 func (s *spool) save() error {
 	s.saved = time.Now()
 	if err := s.file.Sync(); err != nil {
-		return systemError(s.path, err)
+		return cli.SystemError(s.path, err)
 	}
 	state := scanState{scanID: s.id, Done: s.done, Total: s.tiles.total()}
 	if i, start := s.tiles.at(s.done); i < len(s.tiles.names) {
@@ -190,7 +191,7 @@ func (s *spool) remove() error {
 	s.file.Close()
 	for _, path := range []string{s.path, statePath(s.path)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return systemError(path, err)
+			return cli.SystemError(path, err)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"heed/format/bigwig"
 	"heed/format/fasta"
+	"heed/internal/cli"
 )
 
 // stranded returns an untrained model that reads one strand, and its file.
@@ -285,7 +286,7 @@ func TestScanResumes(t *testing.T) {
 				if got := results(s); got != want {
 					t.Errorf("interrupted every %d chunks: results differ", stop+1)
 				}
-				if err := s.Remove(); err != nil || exists(partial) || exists(statePath(partial)) {
+				if err := s.Remove(); err != nil || cli.Exists(partial) || cli.Exists(statePath(partial)) {
 					t.Errorf("files are left: %v", err)
 				}
 				break

@@ -12,6 +12,7 @@ import (
 	"heed/format/bed"
 	"heed/format/bgzf"
 	"heed/format/bigwig"
+	"heed/internal/cli"
 )
 
 // An Output is a file that a scan is written to.
@@ -36,11 +37,11 @@ func ParseOutput(path, kind string) (Output, error) {
 	k, ok := outputKinds[ending]
 	switch {
 	case !ok && kind != "":
-		return Output{}, usagef("--format %q: want bedgraph, bigwig, bed or tsv", kind)
+		return Output{}, cli.Usagef("--format %q: want bedgraph, bigwig, bed or tsv", kind)
 	case !ok:
-		return Output{}, hint(usagef("%s: the ending says no format", path), "end it with .bedgraph, .bw, .bed or .tsv, or give --format")
+		return Output{}, cli.Hint(cli.Usagef("%s: the ending says no format", path), "end it with .bedgraph, .bw, .bed or .tsv, or give --format")
 	case k == "bigwig" && strings.HasSuffix(path, ".gz"):
-		return Output{}, usagef("%s: bigWig is compressed already", path)
+		return Output{}, cli.Usagef("%s: bigWig is compressed already", path)
 	}
 	return Output{path, k}, nil
 }
@@ -114,7 +115,7 @@ func (s *Scan) each(sequence int, f func(start int, values []float32) error) err
 			return nil
 		}
 		if err != nil {
-			return systemError(s.spool.path, err)
+			return cli.SystemError(s.spool.path, err)
 		}
 		for i := range values {
 			values[i] = math.Float32frombits(bin.LittleEndian.Uint32(raw[4*i:]))
@@ -152,7 +153,7 @@ func (s *Scan) Write(o Output) (paths []string, err error) {
 	}
 	write := func(path string, f func(io.Writer) error) error {
 		paths = append(paths, path)
-		return writeFile(path, func(w io.Writer) error {
+		return cli.WriteFile(path, func(w io.Writer) error {
 			if !strings.HasSuffix(path, ".gz") {
 				return f(w)
 			}
@@ -173,7 +174,7 @@ func (s *Scan) Write(o Output) (paths []string, err error) {
 		path := trackPath(o.Path, t.name)
 		if o.Kind == "bigwig" {
 			paths = append(paths, path)
-			err = systemFileError(path, format.WriteFileAt(path, func(f format.ReadWriterAt) error { return s.writeBigWig(f, t) }))
+			err = cli.SystemFileError(path, format.WriteFileAt(path, func(f format.ReadWriterAt) error { return s.writeBigWig(f, t) }))
 		} else {
 			err = write(path, func(w io.Writer) error { return s.writeGraph(w, t) })
 		}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"heed/data"
+	"heed/internal/cli"
 )
 
 // A SplitConfig says which sequences are tested on. One of Folds, Leave and
@@ -48,7 +49,7 @@ const (
 // nil unless c.Clusters is set.
 func (c SplitConfig) Split(d *Dataset, valid float64) (folds []data.Parts, clusters []int, err error) {
 	if err := c.Validate(); err != nil {
-		return nil, nil, &UsageError{err.Error()}
+		return nil, nil, &cli.UsageError{Reason: err.Error()}
 	}
 	r := rand.New(rand.NewPCG(c.Seed, streamSplit))
 	if c.Clusters {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"heed/checkpoint"
+	"heed/internal/cli"
 	"heed/train"
 )
 
@@ -35,7 +36,7 @@ func (f *Fitting) cut(err error, at position, run *train.Run, best *train.Best) 
 		return errors.Join(err, saveErr)
 	}
 	if errors.Is(err, train.ErrDiverged) {
-		return hint(err, "lower --rate; the state before this step is in "+f.Checkpoint)
+		return cli.Hint(err, "lower --rate; the state before this step is in "+f.Checkpoint)
 	}
 	return err
 }
@@ -65,7 +66,7 @@ func (f *Fitting) save(at position, run *train.Run, best *train.Best) error {
 // load reads the checkpoint, if there is one, and checks that it is of the
 // same fit.
 func (f *Fitting) load() (position, *checkpoint.File, error) {
-	if f.Checkpoint == "" || !exists(f.Checkpoint) {
+	if f.Checkpoint == "" || !cli.Exists(f.Checkpoint) {
 		return position{}, nil, nil
 	}
 	file, err := checkpoint.Load(f.Checkpoint)

@@ -15,6 +15,7 @@ import (
 	"heed/format"
 	"heed/format/fasta"
 	"heed/format/vcf"
+	"heed/internal/cli"
 )
 
 // A VariantConfig says how variants are scored.
@@ -79,7 +80,7 @@ func (c *VariantConfig) complete(f *Fitted) (class int, err error) {
 	}
 	c.Window, c.Class = s.Window, s.Class
 	if most := (c.Window - 1) / 2; c.Shift < 0 || c.Shift > most {
-		return 0, usagef("--shift %d: want 0 to %d, or the variant leaves the window of %d letters", c.Shift, most, c.Window)
+		return 0, cli.Usagef("--shift %d: want 0 to %d, or the variant leaves the window of %d letters", c.Shift, most, c.Window)
 	}
 	return class, nil
 }
@@ -168,10 +169,10 @@ func (v *variants) add(rec vcf.Record) error {
 func (v *variants) placed(rec vcf.Record, err error) error {
 	switch {
 	case errors.Is(err, errNoSequence):
-		return hint(format.Invalidf(v.name, rec.Line, "no sequence %q in %s", rec.Chrom, v.refName),
+		return cli.Hint(format.Invalidf(v.name, rec.Line, "no sequence %q in %s", rec.Chrom, v.refName),
 			"names must be the same letter by letter: chr1 is not 1")
 	case errors.Is(err, errNotSorted):
-		return hint(format.Invalidf(v.name, rec.Line, "not sorted: %s:%d comes too late", rec.Chrom, rec.Pos),
+		return cli.Hint(format.Invalidf(v.name, rec.Line, "not sorted: %s:%d comes too late", rec.Chrom, rec.Pos),
 			"sort it by sequence and position, or let samtools faidx index the FASTA")
 	}
 	return err
@@ -192,7 +193,7 @@ func (v *variants) checkRef(rec vcf.Record, letters []byte, i int) (note string,
 	if len(have) < len(rec.Ref) {
 		err = format.Invalidf(v.name, rec.Line, "REF of %d letters at %s:%d reaches beyond the end of the sequence", len(rec.Ref), rec.Chrom, rec.Pos)
 	}
-	return "", hint(err, "is it the same build of the genome? --skip-mismatch leaves such variants out")
+	return "", cli.Hint(err, "is it the same build of the genome? --skip-mismatch leaves such variants out")
 }
 
 // substitution draws a letter at most half a window from a place, and another

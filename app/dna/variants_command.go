@@ -13,6 +13,7 @@ import (
 	"heed/format"
 	"heed/format/bgzf"
 	"heed/format/vcf"
+	"heed/internal/cli"
 )
 
 // A variantRequest is the command line of "heed dna variants".
@@ -80,9 +81,9 @@ func (r *variantRequest) run(ctx context.Context) error {
 	asVCF := strings.HasSuffix(name, ".vcf")
 	switch {
 	case r.output != "" && !asVCF && !strings.HasSuffix(name, ".tsv"):
-		return usagef("%s: want an ending of .tsv, .tsv.gz, .vcf or .vcf.gz", r.output)
+		return cli.Usagef("%s: want an ending of .tsv, .tsv.gz, .vcf or .vcf.gz", r.output)
 	case r.control && r.in == "-":
-		return usagef("--control reads the VCF twice: give a file, not the standard input")
+		return cli.Usagef("--control reads the VCF twice: give a file, not the standard input")
 	}
 	f, err := Load(Locate(r.model))
 	if err != nil {
@@ -130,7 +131,7 @@ func (r *variantRequest) run(ctx context.Context) error {
 	case r.output == "":
 		err = write(r.stdout)
 	case strings.HasSuffix(r.output, ".gz"):
-		err = writeFile(r.output, func(w io.Writer) error {
+		err = cli.WriteFile(r.output, func(w io.Writer) error {
 			z := bgzf.NewWriter(w)
 			if err := write(z); err != nil {
 				return err
@@ -138,7 +139,7 @@ func (r *variantRequest) run(ctx context.Context) error {
 			return z.Close()
 		})
 	default:
-		err = writeFile(r.output, write)
+		err = cli.WriteFile(r.output, write)
 	}
 	m.stop()
 	if err != nil {

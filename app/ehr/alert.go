@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/explain"
+	"heed/internal/cli"
 )
 
 // An alertRequest is the command line of "heed ehr alert".
@@ -62,7 +63,7 @@ reports and answers. Logs never hold it. ` + sentence(Notice) + ".",
 				want = 1
 			}
 			if len(args) != want {
-				return usagef("%s takes a model and a source, or a model and --stream; got %d arguments", cmd.CommandPath(), len(args))
+				return cli.Usagef("%s takes a model and a source, or a model and --stream; got %d arguments", cmd.CommandPath(), len(args))
 			}
 			return nil
 		},
@@ -95,13 +96,13 @@ reports and answers. Logs never hold it. ` + sentence(Notice) + ".",
 func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) error {
 	switch {
 	case r.top < 2 || r.top > explain.MaxExact:
-		return usagef("--top %d: want 2 to %d", r.top, explain.MaxExact)
+		return cli.Usagef("--top %d: want 2 to %d", r.top, explain.MaxExact)
 	case r.pages < 0 || r.pages > 50:
-		return usagef("--timelines %d: want 0 to 50", r.pages)
+		return cli.Usagef("--timelines %d: want 0 to 50", r.pages)
 	case !(r.threshold >= 0 && r.threshold <= 1):
-		return usagef("--threshold %v: want a probability", r.threshold)
+		return cli.Usagef("--threshold %v: want a probability", r.threshold)
 	case r.most < 1:
-		return usagef("--max-patients %d: want 1 or more", r.most)
+		return cli.Usagef("--max-patients %d: want 1 or more", r.most)
 	}
 	f, err := LoadFitted(r.model)
 	if err != nil {
@@ -126,7 +127,7 @@ func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) 
 		}
 	}
 	if r.out != "" && !r.stream {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
 			return err
 		}
 	}
@@ -204,14 +205,14 @@ func (r *alertRequest) look(ctx context.Context, s *Stream, stdout io.Writer) er
 		return err
 	}
 	if o.Patients == 0 {
-		return usagef("no patient with events")
+		return cli.Usagef("no patient with events")
 	}
 	if r.out != "" {
 		if err := writeJSONFile(filepath.Join(r.out, "alerts.json"), o); err != nil {
 			return err
 		}
 		page := o.page(r.pages, r.version)
-		if err := writeFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error {
+		if err := cli.WriteFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error {
 			_, err := page.WriteTo(w)
 			return err
 		}); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func alertTrainCommand(version string) *cobra.Command {
@@ -31,10 +33,10 @@ gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(N
 		RunE: func(cmd *cobra.Command, args []string) error {
 			j.Version, j.Command = version, append([]string{"ehr", "alert", "train"}, commandLine(cmd, args)...)
 			if err := j.Validate(); err != nil {
-				return &UsageError{err.Error()}
+				return &cli.UsageError{Reason: err.Error()}
 			}
 			if out != "" {
-				if err := makeFolder(out, force); err != nil {
+				if err := cli.MakePrivateFolder(out, force); err != nil {
 					return err
 				}
 			}
@@ -90,7 +92,7 @@ func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] 
 
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no arguments", cmd.CommandPath())
+		return cli.Usagef("%s takes no arguments", cmd.CommandPath())
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"text/tabwriter"
+
+	"heed/internal/cli"
 )
 
 // AlertHeads says which head of a model carries what, from interventions on made-up
@@ -72,7 +74,7 @@ const localDays = 30
 // ones for the AUROC without heads, all with more than minGap days between the two.
 func (f *Fitted) Heads(ctx context.Context, g Generation, density float64, pairs, measured int) (*AlertHeads, error) {
 	if len(f.Members) != 1 || f.Config.Tokens.Channels() != 1 || !f.Config.Model.Causal {
-		return nil, usagef("the model is no alert: train one with heed ehr alert train")
+		return nil, cli.Usagef("the model is no alert: train one with heed ehr alert train")
 	}
 	out := &AlertHeads{IntendedUse: Notice, NotADevice: true, Pairs: pairs, Measured: measured, MinGap: g.MinGap, LocalDays: localDays}
 	h := &headStudy{f: f, m: f.Members[0], out: out}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func alertHeadsCommand() *cobra.Command {
@@ -25,13 +27,13 @@ bring. ` + sentence(Notice) + ".",
 		Args:    oneArgument("a model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := g.Validate(); err != nil {
-				return &UsageError{err.Error()}
+				return &cli.UsageError{Reason: err.Error()}
 			}
 			if patched < 1 || measured < 20 || !(density > 0 && density <= 20) {
-				return usagef("--patched %d, --measured %d, --density %v: want 1 or more, 20 or more, and a factor up to 20", patched, measured, density)
+				return cli.Usagef("--patched %d, --measured %d, --density %v: want 1 or more, 20 or more, and a factor up to 20", patched, measured, density)
 			}
 			if g.Level == 0 {
-				return usagef("--level 0 has no pair that belongs together: want 1 to 5")
+				return cli.Usagef("--level 0 has no pair that belongs together: want 1 to 5")
 			}
 			f, err := LoadFitted(args[0])
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // A Pseudonymizer gives every subject a name that only who has the key can find
@@ -38,7 +39,7 @@ func NewPseudonymizer(path string) (*Pseudonymizer, error) {
 	}
 	key, err := os.ReadFile(path)
 	if err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	if key = bytes.TrimSpace(key); len(key) < minKey {
 		return nil, format.Invalidf(path, 0, "a key of %d bytes, want %d or more", len(key), minKey)
@@ -103,10 +104,10 @@ func OpenAuditLog(path string) (*AuditLog, error) {
 			return nil, err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	if f, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	return &AuditLog{f, n, last, time.Now}, nil
 }
@@ -120,7 +121,7 @@ func (l *AuditLog) Append(r LogRecord) error {
 		return err
 	}
 	if _, err := l.file.Write(append(text, '\n')); err != nil {
-		return systemError(l.file.Name(), err)
+		return cli.SystemError(l.file.Name(), err)
 	}
 	l.n, l.last = r.N, r.Hash
 	return nil
@@ -132,7 +133,7 @@ func (l *AuditLog) Head() (int, string) { return l.n, l.last }
 // Close makes sure that what was appended is on the disk.
 func (l *AuditLog) Close() error {
 	err := l.file.Sync()
-	return systemError(l.file.Name(), errors.Join(err, l.file.Close()))
+	return cli.SystemError(l.file.Name(), errors.Join(err, l.file.Close()))
 }
 
 // VerifyAuditLog reads a log and returns the number of records and the last hash. The
@@ -149,7 +150,7 @@ func VerifyAuditLog(name string, r io.Reader) (n int, last string, err error) {
 			return n, last, format.Invalidf(name, n+1, "the last record is cut off")
 		}
 		if err != nil {
-			return n, last, systemError(name, err)
+			return n, last, cli.SystemError(name, err)
 		}
 		var x LogRecord
 		d := json.NewDecoder(bytes.NewReader(line))
@@ -191,7 +192,7 @@ or cut off at its end, is found out by it alone.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
 			if err != nil {
-				return systemError(args[0], err)
+				return cli.SystemError(args[0], err)
 			}
 			defer f.Close()
 			w := &watcher{Reader: f, want: head}

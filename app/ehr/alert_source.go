@@ -13,6 +13,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // A CodeMap says which code of a model stands for a code of a source, and how a value
@@ -87,7 +88,7 @@ func (m *CodeMap) apply(e *Event) {
 // folder with events.csv (see [Tables]) or a data set in the layout of MEDS. What has
 // no time is left out, and so are births.
 func eachTimeline(source string, m *CodeMap, f func(id int64, events []Event) error) error {
-	if path := filepath.Join(source, "events.csv"); exists(path) {
+	if path := filepath.Join(source, "events.csv"); cli.Exists(path) {
 		all, err := readEvents(path, io.Discard)
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func eachTimeline(source string, m *CodeMap, f func(id int64, events []Event) er
 		return nil
 	}
 	if _, err := os.Stat(source); err != nil {
-		return &format.Error{Name: source, Err: systemError(source, err)}
+		return &format.Error{Name: source, Err: cli.SystemError(source, err)}
 	}
 	d, err := meds.OpenDataset(source)
 	if err != nil {
@@ -120,11 +121,6 @@ func eachTimeline(source string, m *CodeMap, f func(id int64, events []Event) er
 		}
 	}
 	return nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // timelineOf turns events in the order of time into those of a timeline. Each stands

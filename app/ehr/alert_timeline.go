@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"heed/explain"
+	"heed/internal/cli"
 	"heed/model/timeline"
 )
 
@@ -112,12 +113,12 @@ type patientState struct {
 func (f *Fitted) newPatient() (*patientState, error) {
 	p := &patientState{f: f}
 	if f.Config.Tokens.Channels() != 1 || len(f.Config.Tokens.Windows) > 0 {
-		return nil, usagef("the model sums up windows of time and cannot be asked event by event: train one with heed ehr alert train, or heed ehr train --windows none --causal --time bias")
+		return nil, cli.Usagef("the model sums up windows of time and cannot be asked event by event: train one with heed ehr alert train, or heed ehr train --windows none --causal --time bias")
 	}
 	for _, m := range f.Members {
 		s, err := m.NewStream()
 		if err != nil {
-			return nil, hint(&UsageError{err.Error()}, "heed ehr alert train makes such a model, and so does heed ehr train --windows none --causal --time bias")
+			return nil, cli.Hint(&cli.UsageError{Reason: err.Error()}, "heed ehr alert train makes such a model, and so does heed ehr train --windows none --causal --time bias")
 		}
 		p.streams = append(p.streams, s)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heed/autograd"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/model/timeline"
@@ -241,7 +242,7 @@ type AlertOutcome struct {
 // the same others. tell may be nil.
 func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutcome, error) {
 	if err := j.Validate(); err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	if tell == nil {
 		tell = func(string) {}

@@ -16,6 +16,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 	"heed/report"
 )
 
@@ -48,7 +49,7 @@ audit.json and report.html. Numbers of fewer than 11 people are not shown.`,
   heed ehr audit store labels/aki/labels.parquet --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a store and labels", cmd.CommandPath())
+				return cli.Usagef("%s needs a store and labels", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -75,7 +76,7 @@ func labelsFile(store, labels string) (string, error) {
 			return "", format.PathError(path, err)
 		}
 	}
-	return "", hint(format.PathError(labels, fs.ErrNotExist), "heed ehr label finds labels")
+	return "", cli.Hint(format.PathError(labels, fs.ErrNotExist), "heed ehr label finds labels")
 }
 
 func findLabels(store, labels string) ([]meds.Label, error) {
@@ -103,7 +104,7 @@ func (r *auditRequest) run(ctx context.Context, store, labels string, stdout io.
 		return err
 	}
 	if r.out != "" {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
 			return err
 		}
 		if err := writeJSON(filepath.Join(r.out, "audit.json"), res); err != nil {
@@ -113,7 +114,7 @@ func (r *auditRequest) run(ctx context.Context, store, labels string, stdout io.
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error { _, err := w.Write(page); return err }); err != nil {
+		if err := cli.WriteFile(filepath.Join(r.out, "report.html"), func(w io.Writer) error { _, err := w.Write(page); return err }); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,8 @@ package ehr
 import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"heed/internal/cli"
 )
 
 // Command returns "heed ehr" with its verbs. The version is written into what they
@@ -22,7 +24,7 @@ func Command(version string) *cobra.Command {
 		Short: "Timelines of patients: import, label, audit; train and explain models of outcomes (" + Notice + ")",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+				return cli.Hint(cli.Usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
 			}
 			return nil
 		},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func evaluateCommand() *cobra.Command {
@@ -79,10 +81,10 @@ func loadBoth(model, folder, labels string, lists []string, part string, threads
 	switch part {
 	case "train", "tuning", "held_out", "all":
 	default:
-		return nil, nil, nil, usagef("--part %q: want train, tuning, held_out or all", part)
+		return nil, nil, nil, cli.Usagef("--part %q: want train, tuning, held_out or all", part)
 	}
 	if threads < 0 {
-		return nil, nil, nil, usagef("--threads %d: want 0 or more", threads)
+		return nil, nil, nil, cli.Usagef("--threads %d: want 0 or more", threads)
 	}
 	f, err := LoadFitted(model)
 	if err != nil {
@@ -104,7 +106,7 @@ func loadBoth(model, folder, labels string, lists []string, part string, threads
 		}
 	}
 	if len(idx) == 0 {
-		return nil, nil, nil, usagef("--part %s: the source has no such predictions", part)
+		return nil, nil, nil, cli.Usagef("--part %s: the source has no such predictions", part)
 	}
 	return f, cases, idx, nil
 }
@@ -166,7 +168,7 @@ with --phi-safe=false they have subject_id and prediction_time. ` + Notice + "."
 			if out == "" {
 				return write(cmd.OutOrStdout())
 			}
-			return writeFile(out, write)
+			return cli.WriteFile(out, write)
 		},
 	}
 	names.flags(c.Flags())

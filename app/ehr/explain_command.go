@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func explainCommand() *cobra.Command {
@@ -27,10 +29,10 @@ many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + "."
 		Args:    twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if top < 1 {
-				return usagef("--top %d: want 1 or more", top)
+				return cli.Usagef("--top %d: want 1 or more", top)
 			}
 			if !cmd.Flags().Changed("patient") {
-				return usagef("%s needs --patient", cmd.CommandPath())
+				return cli.Usagef("%s needs --patient", cmd.CommandPath())
 			}
 			if err := names.check(); err != nil {
 				return err
@@ -55,7 +57,7 @@ many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + "."
 				all = append(all, x)
 			}
 			if len(all) == 0 {
-				return usagef("--patient: no prediction for that patient")
+				return cli.Usagef("--patient: no prediction for that patient")
 			}
 			write := func(w io.Writer) error {
 				e := json.NewEncoder(w)
@@ -65,7 +67,7 @@ many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + "."
 			if out == "" {
 				return write(cmd.OutOrStdout())
 			}
-			if err := writeFile(out, write); err != nil {
+			if err := cli.WriteFile(out, write); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d predictions explained; %s\n", len(all), Notice)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 func generateCommand() *cobra.Command {
@@ -37,18 +39,18 @@ gap), and generation.json. Nothing in it is about a real person.`,
   heed ehr train made-up --windows none --time both -o run`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%s takes no arguments", cmd.CommandPath())
+				return cli.Usagef("%s takes no arguments", cmd.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
-				return usagef("%s needs -o FOLDER", cmd.CommandPath())
+				return cli.Usagef("%s needs -o FOLDER", cmd.CommandPath())
 			}
 			if err := g.Validate(); err != nil {
-				return &UsageError{err.Error()}
+				return &cli.UsageError{Reason: err.Error()}
 			}
-			if err := makeFolder(out, force); err != nil {
+			if err := cli.MakePrivateFolder(out, force); err != nil {
 				return err
 			}
 			return g.write(out)
@@ -86,7 +88,7 @@ func (g *Generation) write(folder string) error {
 	// Three passes over patients that are made anew each time, so that memory does
 	// not grow with their number.
 	each := func(name, header string, row func(b *bufio.Writer, s *Synthetic)) error {
-		return writeFile(filepath.Join(folder, name), func(w io.Writer) error {
+		return cli.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
 			b := bufio.NewWriter(w)
 			b.WriteString(header + "\n")
 			for id := range g.Patients {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/internal/cli"
 	"heed/internal/par"
 )
 
@@ -39,7 +40,7 @@ func importCommand(version string) *cobra.Command {
   heed ehr import csv labs.csv --map labs.yaml -o store --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a kind (%s) and a source", cmd.CommandPath(), strings.Join(kinds(), ", "))
+				return cli.Usagef("%s needs a kind (%s) and a source", cmd.CommandPath(), strings.Join(kinds(), ", "))
 			}
 			return nil
 		},
@@ -101,22 +102,22 @@ func (r *importRequest) open(kind, src string) (source, error) {
 	case "csv":
 		return openCSV(src, r.mapping)
 	}
-	return nil, usagef("no kind %q: want one of %s", kind, strings.Join(kinds(), ", "))
+	return nil, cli.Usagef("no kind %q: want one of %s", kind, strings.Join(kinds(), ", "))
 }
 
 func (r *importRequest) run(ctx context.Context, kind, src string, stdout, tell io.Writer) error {
 	if r.im.Store == "" {
-		return usagef("heed ehr import needs -o STORE")
+		return cli.Usagef("heed ehr import needs -o STORE")
 	}
 	var err error
 	if r.im.Memory, err = parseBytes(r.memory); err != nil {
-		return usagef("--mem-limit %s: %v", r.memory, err)
+		return cli.Usagef("--mem-limit %s: %v", r.memory, err)
 	}
 	if r.im.Shares, err = parseShares(r.shares); err != nil {
-		return usagef("--splits %s: %v", r.shares, err)
+		return cli.Usagef("--splits %s: %v", r.shares, err)
 	}
 	if r.threads < 0 {
-		return usagef("--threads %d: want 0 or more", r.threads)
+		return cli.Usagef("--threads %d: want 0 or more", r.threads)
 	}
 	if r.im.Cores = r.threads; r.im.Cores == 0 {
 		r.im.Cores = par.Cores()
@@ -135,7 +136,7 @@ func (r *importRequest) run(ctx context.Context, kind, src string, stdout, tell 
 	}
 	s, err := r.im.run(ctx)
 	if errors.Is(err, context.Canceled) {
-		return hint(err, "the same command goes on where this one was cut")
+		return cli.Hint(err, "the same command goes on where this one was cut")
 	}
 	if err != nil {
 		return err

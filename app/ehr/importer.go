@@ -17,6 +17,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 	"heed/internal/par"
 )
 
@@ -133,7 +134,7 @@ func (im *importer) run(ctx context.Context) (*Summary, error) {
 			return nil, fmt.Errorf("%s: is no folder", im.Store)
 		}
 		if len(entries) > 0 && !im.Force {
-			return nil, hint(fmt.Errorf("%s: the folder exists", im.Store), "--force puts the new store in its place")
+			return nil, cli.Hint(fmt.Errorf("%s: the folder exists", im.Store), "--force puts the new store in its place")
 		}
 	}
 	job, err := im.job()
@@ -142,7 +143,7 @@ func (im *importer) run(ctx context.Context) (*Summary, error) {
 	}
 	dir := im.partial()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, systemError(dir, err)
+		return nil, cli.SystemError(dir, err)
 	}
 	st, err := im.resume(dir, job)
 	if err != nil {
@@ -172,9 +173,9 @@ func (im *importer) run(ctx context.Context) (*Summary, error) {
 		for name, labels := range l.taskLabels() {
 			path := filepath.Join(dir, "store", "labels", name, "labels.parquet")
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				return nil, systemError(path, err)
+				return nil, cli.SystemError(path, err)
 			}
-			if err := writeFile(path, func(w io.Writer) error { return meds.WriteLabels(w, labels) }); err != nil {
+			if err := cli.WriteFile(path, func(w io.Writer) error { return meds.WriteLabels(w, labels) }); err != nil {
 				return nil, err
 			}
 		}
@@ -191,16 +192,16 @@ func (im *importer) resume(dir, job string) (*state, error) {
 			return st, nil
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, systemError(dir, err)
+		return nil, cli.SystemError(dir, err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, systemError(dir, err)
+		return nil, cli.SystemError(dir, err)
 	}
 	for _, e := range entries { // what an import of something else left
 		if strings.HasPrefix(e.Name(), "run-") {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-				return nil, systemError(dir, err)
+				return nil, cli.SystemError(dir, err)
 			}
 		}
 	}
@@ -208,7 +209,7 @@ func (im *importer) resume(dir, job string) (*state, error) {
 }
 
 func (st *state) save(dir string) error {
-	return writeFile(filepath.Join(dir, "state.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
+	return cli.WriteFile(filepath.Join(dir, "state.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
 }
 
 // readAll turns the source into runs. While one run is sorted and written, the next
@@ -342,10 +343,10 @@ func (f *filler) fill(c *meds.Columns, most int) (state, error) {
 func (im *importer) merge(ctx context.Context, dir string, st *state, e *emitter) (*Summary, error) {
 	root := filepath.Join(dir, "store")
 	if err := os.RemoveAll(root); err != nil {
-		return nil, systemError(root, err)
+		return nil, cli.SystemError(root, err)
 	}
 	if err := os.MkdirAll(filepath.Join(root, "metadata"), 0o700); err != nil {
-		return nil, systemError(root, err)
+		return nil, cli.SystemError(root, err)
 	}
 	m, err := openMerger(dir, st.Runs)
 	if err != nil {
@@ -411,10 +412,10 @@ func (im *importer) writeMetadata(root string, w *storeWriter, e *emitter) (*Sum
 		meta.Extensions = []string{"available_time"}
 	}
 	in := func(name string) string { return filepath.Join(root, "metadata", name) }
-	if err := writeFile(in("codes.parquet"), func(o io.Writer) error { return meds.WriteCodes(o, codes) }); err != nil {
+	if err := cli.WriteFile(in("codes.parquet"), func(o io.Writer) error { return meds.WriteCodes(o, codes) }); err != nil {
 		return nil, err
 	}
-	if err := writeFile(in("subject_splits.parquet"), func(o io.Writer) error { return meds.WriteSplits(o, w.splits) }); err != nil {
+	if err := cli.WriteFile(in("subject_splits.parquet"), func(o io.Writer) error { return meds.WriteSplits(o, w.splits) }); err != nil {
 		return nil, err
 	}
 	if err := writeJSON(in("dataset.json"), meta); err != nil {
@@ -424,7 +425,7 @@ func (im *importer) writeMetadata(root string, w *storeWriter, e *emitter) (*Sum
 }
 
 func writeJSON(path string, v any) error {
-	return writeFile(path, func(w io.Writer) error {
+	return cli.WriteFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
@@ -435,15 +436,15 @@ func writeJSON(path string, v any) error {
 func (im *importer) publish(dir string) error {
 	old := filepath.Join(dir, "old")
 	if err := os.RemoveAll(old); err != nil {
-		return systemError(old, err)
+		return cli.SystemError(old, err)
 	}
 	if _, err := os.Lstat(im.Store); err == nil {
 		if err := os.Rename(im.Store, old); err != nil {
-			return systemError(im.Store, err)
+			return cli.SystemError(im.Store, err)
 		}
 	}
 	if err := os.Rename(filepath.Join(dir, "store"), im.Store); err != nil {
-		return systemError(im.Store, err)
+		return cli.SystemError(im.Store, err)
 	}
-	return systemError(dir, os.RemoveAll(dir))
+	return cli.SystemError(dir, os.RemoveAll(dir))
 }

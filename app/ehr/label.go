@@ -18,6 +18,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // A labelRequest is the command line of "heed ehr label".
@@ -51,7 +52,7 @@ then is refused.`,
 				want = 1
 			}
 			if len(args) != want {
-				return usagef("%s needs a store and a task", cmd.CommandPath())
+				return cli.Usagef("%s needs a store and a task", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -59,7 +60,7 @@ then is refused.`,
 			if r.show {
 				text, ok := builtinTasks()[args[0]]
 				if !ok {
-					return usagef("no task %q comes with the program: want one of %s", args[0], builtinNames())
+					return cli.Usagef("no task %q comes with the program: want one of %s", args[0], builtinNames())
 				}
 				_, err := io.WriteString(cmd.OutOrStdout(), text)
 				return err
@@ -83,7 +84,7 @@ func loadTask(task string) (name string, text []byte, err error) {
 	text, err = os.ReadFile(task)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(task, "./\\") {
-			return "", nil, usagef("no task %q: want a YAML file or one of %s", task, builtinNames())
+			return "", nil, cli.Usagef("no task %q: want a YAML file or one of %s", task, builtinNames())
 		}
 		return "", nil, format.PathError(task, err)
 	}
@@ -135,7 +136,7 @@ func (r *labelRequest) run(ctx context.Context, store, task string, stdout, tell
 		fmt.Fprintln(tell, "warning: no labels")
 	}
 	s := &LabelSummary{Task: name, ExtractStats: stats, Splits: bySplit(d, labels)}
-	if err := makeFolder(r.out, r.force); err != nil {
+	if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
 		return err
 	}
 	if err := writeLabels(r.out, labels, text, s); err != nil {
@@ -175,10 +176,10 @@ func bySplit(d *meds.Dataset, labels []meds.Label) map[string]SplitLabels {
 
 func writeLabels(dir string, labels []meds.Label, task []byte, s *LabelSummary) error {
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if err := writeFile(in("labels.parquet"), func(w io.Writer) error { return meds.WriteLabels(w, labels) }); err != nil {
+	if err := cli.WriteFile(in("labels.parquet"), func(w io.Writer) error { return meds.WriteLabels(w, labels) }); err != nil {
 		return err
 	}
-	if err := writeFile(in("labels.csv"), func(w io.Writer) error {
+	if err := cli.WriteFile(in("labels.csv"), func(w io.Writer) error {
 		fmt.Fprintln(w, "subject_id,prediction_time,boolean_value")
 		for _, l := range labels {
 			if _, err := fmt.Fprintf(w, "%d,%s,%t\n", l.Subject, meds.Clock(l.Time).Format("2006-01-02 15:04:05.999999"), l.Value); err != nil {
@@ -189,7 +190,7 @@ func writeLabels(dir string, labels []meds.Label, task []byte, s *LabelSummary) 
 	}); err != nil {
 		return err
 	}
-	if err := writeFile(in("task.yaml"), func(w io.Writer) error { _, err := w.Write(task); return err }); err != nil {
+	if err := cli.WriteFile(in("task.yaml"), func(w io.Writer) error { _, err := w.Write(task); return err }); err != nil {
 		return err
 	}
 	return writeJSON(in("summary.json"), s)

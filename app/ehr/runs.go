@@ -13,6 +13,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // Events are sorted in runs: as many as the memory holds are sorted and written to a
@@ -71,7 +72,7 @@ func runFile(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("
 
 // writeRun writes sorted events to a file, in blocks of columns.
 func writeRun(path string, c *meds.Columns) error {
-	return writeFile(path, func(w io.Writer) error {
+	return cli.WriteFile(path, func(w io.Writer) error {
 		var b []byte
 		for lo := 0; lo < c.Len(); lo += blockEvents {
 			hi := min(lo+blockEvents, c.Len())
@@ -136,7 +137,7 @@ type runReader struct {
 func openRun(path string) (*runReader, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, systemError(path, err)
+		return nil, cli.SystemError(path, err)
 	}
 	return &runReader{f: f, r: bufio.NewReaderSize(f, 256<<10)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // A csvMapping is the file that --map names:
@@ -92,7 +93,7 @@ func yamlError(path string, err error) error {
 
 func openCSV(src, mappingFile string) (source, error) {
 	if mappingFile == "" {
-		return nil, hint(usagef("heed ehr import csv needs --map FILE"), "heed ehr import --help shows what it holds")
+		return nil, cli.Hint(cli.Usagef("heed ehr import csv needs --map FILE"), "heed ehr import --help shows what it holds")
 	}
 	var m csvMapping
 	if err := readYAML(mappingFile, &m); err != nil {

@@ -14,6 +14,7 @@ import (
 	"heed/format"
 	"heed/format/fhir"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // A fhirSource is FHIR R4: bundles, bulk exports, folders of either. The names of files
@@ -64,7 +65,7 @@ func parseZone(s string) (*time.Location, error) {
 	}
 	l, err := time.LoadLocation(s)
 	if err != nil || s == "Local" {
-		return nil, usagef("--zone %s: want an offset such as +01:00, UTC, or a zone that this system knows", s)
+		return nil, cli.Usagef("--zone %s: want an offset such as +01:00, UTC, or a zone that this system knows", s)
 	}
 	return l, nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // Sizes of what a store is made of. They decide its bytes, so they are fixed.
@@ -119,11 +120,11 @@ func (s *storeWriter) open(p *part) error {
 	p.number++
 	path := filepath.Join(s.root, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	p.f, p.sum = f, sha256.New()
 	p.buf = bufio.NewWriterSize(io.MultiWriter(f, p.sum), 256<<10)
@@ -147,7 +148,7 @@ func (s *storeWriter) flush(p *part, all bool) error {
 		group.Reset()
 		group.Append(&p.pending, lo, hi)
 		if err := p.w.Write(&group); err != nil {
-			return systemError(s.root, err)
+			return cli.SystemError(s.root, err)
 		}
 		p.file.Events += int64(hi - lo)
 	}
@@ -161,7 +162,7 @@ func (s *storeWriter) finish(p *part) error {
 	}
 	for _, end := range []func() error{p.w.Close, p.buf.Flush, p.f.Sync, p.f.Close} {
 		if err := end(); err != nil {
-			return systemError(filepath.Join(s.root, p.file.Path), err)
+			return cli.SystemError(filepath.Join(s.root, p.file.Path), err)
 		}
 	}
 	p.file.SHA256 = hex.EncodeToString(p.sum.Sum(nil))

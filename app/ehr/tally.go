@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"heed/format"
+	"heed/internal/cli"
 )
 
 // A Count says how often something happened and where it happened first. The place
@@ -63,7 +64,7 @@ func (t *Tally) drop(table, reason, file string, line int) error {
 	x.Rows++
 	count(&x.Dropped, reason, place(file, line), 1)
 	if t.strict {
-		return hint(format.Invalidf(file, line, "%s", reason), "without --strict such rows are left out and counted")
+		return cli.Hint(format.Invalidf(file, line, "%s", reason), "without --strict such rows are left out and counted")
 	}
 	return nil
 }

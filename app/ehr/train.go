@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"heed/autograd"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/model/timeline"
@@ -101,7 +102,7 @@ const (
 // cfg.Train.Cores.
 func Fit(ctx context.Context, cfg Config, cases []Case, trainIdx, tuneIdx []int, progress func(Progress)) (*Fitted, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	if len(trainIdx) == 0 || len(tuneIdx) == 0 {
 		return nil, errors.New("training needs cases to train and to tune on")

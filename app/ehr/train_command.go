@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"heed/internal/cli"
 	"heed/train"
 )
 
@@ -135,16 +136,16 @@ func (r *trainRequest) setFlags() error {
 	f.Model.Dropout, f.Model.DropTokens, f.Model.LagUnit = float32(r.dropout), float32(r.drop), float32(r.lag/24)
 	switch {
 	case r.job.Folds < 0 || r.job.Folds == 1:
-		return usagef("--folds %d: want 2 or more, or 0", r.job.Folds)
+		return cli.Usagef("--folds %d: want 2 or more, or 0", r.job.Folds)
 	case !(r.job.TuneShare > 0 && r.job.TuneShare <= 0.5):
-		return usagef("--tune-share %v: want a share above 0 and up to 0.5", r.job.TuneShare)
+		return cli.Usagef("--tune-share %v: want a share above 0 and up to 0.5", r.job.TuneShare)
 	case f.Train.Epochs < 1 || f.Train.Batch < 1 || !(f.Train.Rate > 0):
-		return usagef("--epochs, --batch and --rate must be positive")
+		return cli.Usagef("--epochs, --batch and --rate must be positive")
 	case f.Train.Cores < 0:
-		return usagef("--threads %d: want 0 or more", f.Train.Cores)
+		return cli.Usagef("--threads %d: want 0 or more", f.Train.Cores)
 	}
 	if err := f.Validate(); err != nil {
-		return &UsageError{err.Error()}
+		return &cli.UsageError{Reason: err.Error()}
 	}
 	return nil
 }
@@ -157,7 +158,7 @@ func parseWindows(text string) ([]float64, error) {
 	for _, s := range strings.Split(text, ",") {
 		w, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return nil, usagef("--windows %q: want hours such as 0,8, or none", text)
+			return nil, cli.Usagef("--windows %q: want hours such as 0,8, or none", text)
 		}
 		out = append(out, w)
 	}
@@ -172,7 +173,7 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 		return err
 	}
 	if r.out != "" {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 		fmt.Fprintln(tell, p.line(r.job.Folds, r.job.Fit.Ensemble))
 	})
 	if errors.Is(err, train.ErrDiverged) {
-		return hint(err, "lower --rate")
+		return cli.Hint(err, "lower --rate")
 	}
 	if err != nil {
 		return err
@@ -250,7 +251,7 @@ func (o *Outcome) write(folder string, log []Progress, names *subjectNames) erro
 	if err := writeJSONFile(file("job.json"), o.Job); err != nil {
 		return err
 	}
-	if err := writeFile(file("run.jsonl"), func(w io.Writer) error {
+	if err := cli.WriteFile(file("run.jsonl"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		for _, p := range log {
 			if err := e.Encode(p); err != nil {
@@ -264,14 +265,14 @@ func (o *Outcome) write(folder string, log []Progress, names *subjectNames) erro
 	if err := writeJSONFile(file("metrics.json"), o.summary()); err != nil {
 		return err
 	}
-	if err := writeFile(file("predictions.tsv"), func(w io.Writer) error { return o.Predictions[0].writeTSV(w, names) }); err != nil {
+	if err := cli.WriteFile(file("predictions.tsv"), func(w io.Writer) error { return o.Predictions[0].writeTSV(w, names) }); err != nil {
 		return err
 	}
 	page, err := o.page(log)
 	if err != nil {
 		return err
 	}
-	if err := writeFile(file("report.html"), func(w io.Writer) error { _, err := page.WriteTo(w); return err }); err != nil {
+	if err := cli.WriteFile(file("report.html"), func(w io.Writer) error { _, err := page.WriteTo(w); return err }); err != nil {
 		return err
 	}
 	for k, f := range o.Models {
@@ -287,7 +288,7 @@ func (o *Outcome) write(folder string, log []Progress, names *subjectNames) erro
 }
 
 func writeJSONFile(path string, v any) error {
-	return writeFile(path, func(w io.Writer) error {
+	return cli.WriteFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
@@ -298,7 +299,7 @@ func writeJSONFile(path string, v any) error {
 func oneArgument(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
+			return cli.Usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
 		}
 		return nil
 	}
@@ -308,7 +309,7 @@ func oneArgument(what string) cobra.PositionalArgs {
 func twoArguments(first, second string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 2 {
-			return usagef("%s takes two arguments, %s and %s; got %d", cmd.CommandPath(), first, second, len(args))
+			return cli.Usagef("%s takes two arguments, %s and %s; got %d", cmd.CommandPath(), first, second, len(args))
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/data"
+	"heed/internal/cli"
 )
 
 // A Job is everything that decides what "heed ehr train" computes.
@@ -152,7 +153,7 @@ func (j *Job) parts(cases []Case) ([]data.Parts, error) {
 			}
 		}
 		if len(p.Train) == 0 || len(p.Valid) == 0 || len(p.Test) == 0 {
-			return nil, usagef("the source has %d, %d and %d predictions to train, tune and test on: --folds makes parts", len(p.Train), len(p.Valid), len(p.Test))
+			return nil, cli.Usagef("the source has %d, %d and %d predictions to train, tune and test on: --folds makes parts", len(p.Train), len(p.Valid), len(p.Test))
 		}
 		return []data.Parts{p}, nil
 	}
@@ -160,11 +161,11 @@ func (j *Job) parts(cases []Case) ([]data.Parts, error) {
 	rng := rand.New(rand.NewPCG(j.Fit.Train.Seed, 0x73706c6974)) // "split"
 	of, err := data.KFold(labels, j.Folds, rng)
 	if err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	tuneOf, err := data.KFold(labels, max(2, int(1/j.TuneShare+0.5)), rng)
 	if err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &cli.UsageError{Reason: err.Error()}
 	}
 	all := make([]data.Parts, j.Folds)
 	for k := range all {

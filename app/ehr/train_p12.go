@@ -19,6 +19,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // Stays reads the in-hospital mortality task of the PhysioNet/CinC Challenge
@@ -154,7 +155,7 @@ func (s *Stays) splits(sum io.Writer) (map[int64]string, error) {
 func eachRow(path string, sum io.Writer, f func(line int, row []string) error) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	sum.Write(text)
 	r := csv.NewReader(bytes.NewReader(text))

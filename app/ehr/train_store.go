@@ -14,6 +14,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // Store reads events from a data set in the layout of MEDS, and labels from a
@@ -116,11 +117,11 @@ func storeEvent(c *meds.Columns, i int, v *meds.Vocabulary) tableEvent {
 func addFile(sum io.Writer, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	defer f.Close()
 	_, err = io.Copy(sum, f)
-	return systemError(path, err)
+	return cli.SystemError(path, err)
 }
 
 // openSource returns the source that lies in a folder.
@@ -131,7 +132,7 @@ func openSource(folder, labels string, lists []string) (Source, error) {
 	}
 	stays := has("set-a.tar.gz") || has("set-b.tar.gz") || has("set-c.tar.gz")
 	if len(lists) > 0 && !stays {
-		return nil, usagef("--lists is for the stays of PhysioNet 2012")
+		return nil, cli.Usagef("--lists is for the stays of PhysioNet 2012")
 	}
 	switch {
 	case labels != "":
@@ -146,13 +147,13 @@ func openSource(folder, labels string, lists []string) (Source, error) {
 		s := &Stays{Folder: folder}
 		if len(lists) > 0 {
 			if len(lists) != 3 {
-				return nil, usagef("--lists: %d files, want three: training, tuning, held out", len(lists))
+				return nil, cli.Usagef("--lists: %d files, want three: training, tuning, held out", len(lists))
 			}
 			s.Splits = [3]string(lists)
 		}
 		return s, nil
 	}
-	return nil, hint(&format.Error{Name: folder, Err: errors.New("no events")},
+	return nil, cli.Hint(&format.Error{Name: folder, Err: errors.New("no events")},
 		"a store needs --labels FILE; other folders need events.csv and labels.csv, or set-a.tar.gz and Outcomes-a.txt of PhysioNet 2012")
 }
 

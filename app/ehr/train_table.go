@@ -20,6 +20,7 @@ import (
 
 	"heed/format"
 	"heed/format/meds"
+	"heed/internal/cli"
 )
 
 // Tables reads events and labels from two CSV files with the columns of MEDS:
@@ -283,7 +284,7 @@ func withCSV(path string, sum io.Writer, f func(r *csv.Reader) error) error {
 		return &format.Error{Name: path, Err: errors.New("no such file")}
 	}
 	if err != nil {
-		return systemError(path, err)
+		return cli.SystemError(path, err)
 	}
 	defer file.Close()
 	return f(csv.NewReader(io.TeeReader(file, sum)))
@@ -318,7 +319,7 @@ func eachRecord(path string, sum io.Writer, must, may []string, f func(line int,
 				if errors.As(err, &p) {
 					return format.Invalidf(path, p.Line, "%w", p.Err)
 				}
-				return systemError(path, err)
+				return cli.SystemError(path, err)
 			}
 			for i, at := range columns {
 				fields[i] = ""

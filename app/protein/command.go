@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"heed/internal/cli"
 )
 
 // Command returns "heed protein" with its verbs. The version is written into what
@@ -20,7 +22,7 @@ func Command(version string) *cobra.Command {
 		Short: "Contacts in proteins from the alignment of a family",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+				return cli.Hint(cli.Usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
 			}
 			return nil
 		},
@@ -80,7 +82,7 @@ Results do not depend on --threads.`,
   heed protein fit pfam.fasta.gz --columns all --distances distances.dat -o run`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("%s needs an alignment", cmd.CommandPath())
+				return cli.Usagef("%s needs an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -142,22 +144,22 @@ func (r *fitRequest) setFlags(fs *pflag.FlagSet) error {
 	if !r.job.Family.NoWeights {
 		x, err := strconv.ParseFloat(r.weights, 64)
 		if err != nil || !(x > 0 && x <= 1) {
-			return usagef("--weights %q: want an identity above 0 and up to 1, or none", r.weights)
+			return cli.Usagef("--weights %q: want an identity above 0 and up to 1, or none", r.weights)
 		}
 		r.job.Family.Identity = x
 	}
 	if r.memory <= 0 {
-		return usagef("--max-memory %v: want a positive number of GiB", r.memory)
+		return cli.Usagef("--max-memory %v: want a positive number of GiB", r.memory)
 	}
 	r.job.Fit.MaxMemory = int64(r.memory * (1 << 30))
 	// In a config 0 means the default; whoever types it means something else.
 	for _, name := range []string{"heads", "width", "steps", "batch", "rate", "lambda", "potts-steps", "potts-lambda", "cutoff", "max-gaps"} {
 		if f := fs.Lookup(name); f.Value.String() == "0" {
-			return usagef("--%s 0: want a positive number", name)
+			return cli.Usagef("--%s 0: want a positive number", name)
 		}
 	}
 	if r.job.Fit.Factored.Cores < 0 {
-		return usagef("--threads %d: want 0 or more", r.job.Fit.Factored.Cores)
+		return cli.Usagef("--threads %d: want 0 or more", r.job.Fit.Factored.Cores)
 	}
 	return nil
 }
@@ -172,7 +174,7 @@ func (r *fitRequest) run(ctx context.Context, fs *pflag.FlagSet, stdout, tell io
 	}
 	o.describe(tell)
 	if r.out != "" {
-		if err := makeFolder(r.out, r.force); err != nil {
+		if err := cli.MakeFolder(r.out, r.force); err != nil {
 			return err
 		}
 	}
@@ -180,7 +182,7 @@ func (r *fitRequest) run(ctx context.Context, fs *pflag.FlagSet, stdout, tell io
 	err = o.Run(ctx, m.see)
 	m.stop()
 	if errors.Is(err, context.Canceled) {
-		return hint(err, "nothing was kept: a fit begins anew")
+		return cli.Hint(err, "nothing was kept: a fit begins anew")
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"heed/format/npy"
 	"heed/format/rr"
+	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/tensor"
 )
@@ -59,7 +60,7 @@ heads over the residues, by --heads those of the largest weights in the contact 
   heed protein contacts esm2_8m.safetensors 1a3a.fasta -o 1a3a.rr`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
+				return cli.Usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -91,17 +92,17 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	ext := filepath.Ext(r.out)
 	switch {
 	case r.out != "" && ext != ".npz" && ext != ".rr":
-		return usagef("-o %s: want a name that ends in .npz or .rr", r.out)
+		return cli.Usagef("-o %s: want a name that ends in .npz or .rr", r.out)
 	case !(r.perResidue > 0 && r.perResidue <= 1<<20):
-		return usagef("--pairs %v: want a positive number", r.perResidue)
+		return cli.Usagef("--pairs %v: want a positive number", r.perResidue)
 	case r.maxLen < 1:
-		return usagef("--max-len %d: want 1 or more", r.maxLen)
+		return cli.Usagef("--max-len %d: want 1 or more", r.maxLen)
 	}
 	if r.limit, err = parseBytes(r.memory); err != nil {
 		return err
 	}
 	if r.structure.File != "" && r.report == "" {
-		return usagef("--structure needs --report")
+		return cli.Usagef("--structure needs --report")
 	}
 	file, err := readEncoderFile(r.model)
 	if err != nil {
@@ -118,10 +119,10 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 		return err
 	}
 	if ext == ".rr" && len(proteins) != 1 {
-		return usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
+		return cli.Usagef("-o %s: a file of CASP holds one sequence, %s has %d", r.out, r.fasta, len(proteins))
 	}
 	if r.report != "" && len(proteins) != 1 {
-		return usagef("--report is of one protein, %s has %d", r.fasta, len(proteins))
+		return cli.Usagef("--report is of one protein, %s has %d", r.fasta, len(proteins))
 	}
 	var truth *Truth
 	if r.structure.File != "" {
@@ -188,7 +189,7 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	}
 	switch ext {
 	case ".npz":
-		return writeFile(r.out, func(out io.Writer) error {
+		return cli.WriteFile(r.out, func(out io.Writer) error {
 			z := npy.NewWriter(out)
 			if err := each(func(p Protein, x *tensor.Tensor) error { return z.Add(p.ID, x.Data, x.Shape...) }); err != nil {
 				return err
@@ -197,7 +198,7 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 		})
 	case ".rr":
 		return each(func(p Protein, x *tensor.Tensor) error {
-			return writeFile(r.out, func(out io.Writer) error { return writeEncoderRR(out, p, x) })
+			return cli.WriteFile(r.out, func(out io.Writer) error { return writeEncoderRR(out, p, x) })
 		})
 	}
 	return each(nil)

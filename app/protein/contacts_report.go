@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/plot"
 	"heed/report"
@@ -18,7 +19,7 @@ import (
 // chosenHeads reads --heads: the number of the heads of the largest weights, or
 // the heads themselves, layer and head from 0.
 func (r *contactsRequest) chosenHeads() (top int, chosen [][2]int, err error) {
-	bad := usagef("--heads %q: want top:N, none, or layers and heads from 1, such as 12.3,33.1", r.heads)
+	bad := cli.Usagef("--heads %q: want top:N, none, or layers and heads from 1, such as 12.3,33.1", r.heads)
 	if r.heads == "none" {
 		return 0, nil, nil
 	}
@@ -45,11 +46,11 @@ func (r *contactsRequest) checkHeads(file *encoderFile) error {
 	layers, heads := file.heads()
 	for _, c := range chosen {
 		if c[0] >= layers || c[1] >= heads {
-			return usagef("--heads %s: the model has %d layers of %d heads", r.heads, layers, heads)
+			return cli.Usagef("--heads %s: the model has %d layers of %d heads", r.heads, layers, heads)
 		}
 	}
 	if err == nil && r.report != "" && filepath.Ext(r.report) != ".html" {
-		err = usagef("--report %s: want a name that ends in .html", r.report)
+		err = cli.Usagef("--report %s: want a name that ends in .html", r.report)
 	}
 	return err
 }
@@ -97,7 +98,7 @@ func (r *contactsRequest) writeReport(m *encoderModel, p Protein, x *tensor.Tens
 	if err != nil {
 		return err
 	}
-	return writeFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
+	return cli.WriteFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
 }
 
 func abs(x float32) float32 { return max(x, -x) }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format/npy"
+	"heed/internal/cli"
 	"heed/model/esm"
 )
 
@@ -47,7 +48,7 @@ is in the file.`,
   heed protein embed esm2_8m.safetensors proteins.fasta --per-residue --layer 3 -o states.npz`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
+				return cli.Usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -76,13 +77,13 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 	ext := filepath.Ext(r.out)
 	switch {
 	case ext != ".npz" && ext != ".tsv":
-		return usagef("-o %q: want a name that ends in .npz or .tsv", r.out)
+		return cli.Usagef("-o %q: want a name that ends in .npz or .tsv", r.out)
 	case ext == ".tsv" && r.perResidue:
-		return usagef("--per-residue wants -o with a name that ends in .npz")
+		return cli.Usagef("--per-residue wants -o with a name that ends in .npz")
 	case r.maxLen < 1:
-		return usagef("--max-len %d: want 1 or more", r.maxLen)
+		return cli.Usagef("--max-len %d: want 1 or more", r.maxLen)
 	case r.tokens < 1:
-		return usagef("--batch-tokens %d: want 1 or more", r.tokens)
+		return cli.Usagef("--batch-tokens %d: want 1 or more", r.tokens)
 	}
 	limit, err := parseBytes(r.memory)
 	if err != nil {
@@ -98,7 +99,7 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 		layer = layers
 	}
 	if layer < 0 || layer > layers {
-		return usagef("--layer %d: the model has layers 0 to %d", r.layer, layers)
+		return cli.Usagef("--layer %d: the model has layers 0 to %d", r.layer, layers)
 	}
 	proteins, err := file.inputs(r.fasta, r.maxLen, r.rows, tell)
 	if err != nil {
@@ -115,7 +116,7 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(r.out, func(w io.Writer) error { return r.write(ctx, w, m, proteins, layer, plan) })
+	return cli.WriteFile(r.out, func(w io.Writer) error { return r.write(ctx, w, m, proteins, layer, plan) })
 }
 
 func (r *embedRequest) write(ctx context.Context, w io.Writer, m *encoderModel, proteins []Protein, layer int, plan *memoryPlan) error {

@@ -10,6 +10,7 @@ import (
 	"heed/checkpoint"
 	"heed/format"
 	"heed/format/fasta"
+	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/model/esm"
 )
@@ -55,11 +56,11 @@ const importHint = "heed model import PUBLISHED -o FILE makes the file that this
 func encoderArrays(path, architecture string, config any) (map[string]esm.Array, error) {
 	f, err := checkpoint.Load(path)
 	if err != nil {
-		return nil, hint(err, importHint)
+		return nil, cli.Hint(err, importHint)
 	}
 	info, err := f.Info(architecture)
 	if err != nil {
-		return nil, hint(err, importHint)
+		return nil, cli.Hint(err, importHint)
 	}
 	if err := json.Unmarshal(info.Config, config); err != nil {
 		return nil, format.InvalidAt(path, 0, "config: %v", err)
@@ -134,7 +135,7 @@ func readProteins(path string, most int, tell io.Writer) ([]Protein, error) {
 			return nil, format.Invalidf(path, rec.Line, "sequence %q has no residues", rec.ID)
 		}
 		if residues > most {
-			return nil, hint(format.TooLargef(path, rec.Line, "sequence %q of %d residues, limit %d", rec.ID, residues, most),
+			return nil, cli.Hint(format.TooLargef(path, rec.Line, "sequence %q of %d residues, limit %d", rec.ID, residues, most),
 				"--max-len raises the limit; time and the map of contacts grow with its square")
 		}
 		if residues > trainedOn {
@@ -160,7 +161,7 @@ func readProteins(path string, most int, tell io.Writer) ([]Protein, error) {
 // cores returns the number of cores that a --threads flag asks for.
 func cores(threads int) (int, error) {
 	if threads < 0 {
-		return 0, usagef("--threads %d: want 0 or more", threads)
+		return 0, cli.Usagef("--threads %d: want 0 or more", threads)
 	}
 	if threads == 0 {
 		return par.Cores(), nil

@@ -8,6 +8,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/msa"
+	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/tensor"
 )
@@ -31,7 +32,7 @@ func readAlignment(path string, most, maxLen int, tell io.Writer) (Protein, erro
 		return Protein{}, format.Invalidf(path, 0, "%w", err)
 	}
 	if a.Columns > maxLen {
-		return Protein{}, hint(format.TooLargef(path, 0, "a query of %d residues, limit %d", a.Columns, maxLen), "--max-len raises the limit")
+		return Protein{}, cli.Hint(format.TooLargef(path, 0, "a query of %d residues, limit %d", a.Columns, maxLen), "--max-len raises the limit")
 	}
 	all := len(a.Rows)
 	if all > most {
@@ -84,7 +85,7 @@ func (f *encoderFile) inputs(path string, maxLen, rows int, tell io.Writer) ([]P
 		return readProteins(path, maxLen, tell)
 	}
 	if rows < 1 {
-		return nil, usagef("--rows %d: want 1 or more", rows)
+		return nil, cli.Usagef("--rows %d: want 1 or more", rows)
 	}
 	p, err := readAlignment(path, rows, maxLen, tell)
 	if err != nil {
@@ -151,5 +152,5 @@ func (p *Protein) letters() []byte {
 }
 
 func noHead(path string) error {
-	return hint(format.UnsupportedAt(path, 0, "%w", esm.ErrNoContactHead), "heed protein fit-head makes a contact head from a few structures")
+	return cli.Hint(format.UnsupportedAt(path, 0, "%w", esm.ErrNoContactHead), "heed protein fit-head makes a contact head from a few structures")
 }

@@ -14,6 +14,7 @@ import (
 	"heed/format/npy"
 	"heed/format/pdb"
 	"heed/format/rr"
+	"heed/internal/cli"
 )
 
 // A mapTask is one line of a list: a prediction or an input, and its structure.
@@ -87,11 +88,11 @@ narrow. Pairs that a prediction does not list rank last.`,
 			var err error
 			switch {
 			case list != "" && len(args) > 0:
-				return usagef("--list and names of files do not go together")
+				return cli.Usagef("--list and names of files do not go together")
 			case list != "":
 				tasks, err = readTasks(list)
 			case len(args) == 0 || len(args)%2 != 0:
-				return usagef("%s needs a prediction and a structure, or several of both in turn", cmd.CommandPath())
+				return cli.Usagef("%s needs a prediction and a structure, or several of both in turn", cmd.CommandPath())
 			default:
 				for i := 0; i < len(args); i += 2 {
 					tasks = append(tasks, mapTask{input: args[i], structure: args[i+1]})
@@ -141,7 +142,7 @@ func evaluated(t mapTask, contacts string, cutoff float64) (Evaluated, error) {
 		query, e.Scores, err = readRR(t.input)
 		e.Length = len(query)
 	default:
-		err = usagef("%s: want a prediction that ends in .rr, .npz or .npy", t.input)
+		err = cli.Usagef("%s: want a prediction that ends in .rr, .npz or .npy", t.input)
 	}
 	if err != nil {
 		return e, err
@@ -151,7 +152,7 @@ func evaluated(t mapTask, contacts string, cutoff float64) (Evaluated, error) {
 			return e, err
 		}
 		if len(query) != e.Length {
-			return e, hint(format.Invalidf(t.input, 0, "a map of %d positions, the chain of %s has %d residues", e.Length, t.structure, len(query)), "a file of CASP has the sequence, which is aligned to the chain")
+			return e, cli.Hint(format.Invalidf(t.input, 0, "a map of %d positions, the chain of %s has %d residues", e.Length, t.structure, len(query)), "a file of CASP has the sequence, which is aligned to the chain")
 		}
 	}
 	e.Truth, err = StructureConfig{File: t.structure, Chain: t.chain, Contacts: contacts, Cutoff: cutoff}.Load(query)

@@ -11,6 +11,7 @@ import (
 	"heed/data"
 	"heed/format"
 	"heed/format/msa"
+	"heed/internal/cli"
 	"heed/model/alignment"
 )
 
@@ -74,13 +75,13 @@ func (c *FamilyConfig) Validate() error {
 	case err != nil:
 		return err
 	case c.Columns != "query" && c.Columns != "all":
-		return usagef("--columns %q: want query or all", c.Columns)
+		return cli.Usagef("--columns %q: want query or all", c.Columns)
 	case !(c.Identity > 0 && c.Identity <= 1):
-		return usagef("--weights %v: want an identity above 0 and up to 1, or none", c.Identity)
+		return cli.Usagef("--weights %v: want an identity above 0 and up to 1, or none", c.Identity)
 	case !(c.MaxGaps > 0 && c.MaxGaps <= 1):
-		return usagef("--max-gaps %v: want a share above 0 and up to 1", c.MaxGaps)
+		return cli.Usagef("--max-gaps %v: want a share above 0 and up to 1", c.MaxGaps)
 	case !(c.MinCoverage >= 0 && c.MinCoverage <= 1):
-		return usagef("--min-coverage %v: want a share from 0 to 1", c.MinCoverage)
+		return cli.Usagef("--min-coverage %v: want a share from 0 to 1", c.MinCoverage)
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func parseRows(text string) (way string, n int, err error) {
 	}
 	n, err = strconv.Atoi(number)
 	if !found || err != nil || n < 2 || !slices.Contains([]string{"first", "diverse", "random"}, way) {
-		return "", 0, usagef("--rows %q: want all, first:N, diverse:N or random:N, with 2 rows or more", text)
+		return "", 0, cli.Usagef("--rows %q: want all, first:N, diverse:N or random:N, with 2 rows or more", text)
 	}
 	return way, n, nil
 }
@@ -116,7 +117,7 @@ func (c FamilyConfig) Load() (*Family, error) {
 	if c.Query != "" {
 		at := slices.IndexFunc(a.Rows, func(r msa.Row) bool { return r.Name == c.Query })
 		if at < 0 {
-			return nil, hint(format.Invalidf(c.File, 0, "no row is called %q", c.Query), "a name ends at the first blank")
+			return nil, cli.Hint(format.Invalidf(c.File, 0, "no row is called %q", c.Query), "a name ends at the first blank")
 		}
 		order := []int{at}
 		for i := range a.Rows {
@@ -255,11 +256,11 @@ func (c *FamilyConfig) dropColumns(f *Family, rows [][]byte) ([][]byte, error) {
 func (f *Family) check(file string) error {
 	switch {
 	case f.RowsRead == 1:
-		return hint(format.Invalidf(file, 0, "one sequence: there is nothing to couple"), "couplings need the alignment of a family; a search of a sequence database makes one")
+		return cli.Hint(format.Invalidf(file, 0, "one sequence: there is nothing to couple"), "couplings need the alignment of a family; a search of a sequence database makes one")
 	case f.Sequences == 1:
 		return format.Invalidf(file, 0, "one of %d sequences is left: there is nothing to couple", f.RowsRead)
 	case len(f.Family.Weights) > 0 && f.Neff < 2:
-		return hint(format.Invalidf(file, 0, "%d sequences count as %.1f: copies of one another have nothing to couple", f.Sequences, f.Neff), "--weights raises the identity from which rows are copies")
+		return cli.Hint(format.Invalidf(file, 0, "%d sequences count as %.1f: copies of one another have nothing to couple", f.Sequences, f.Neff), "--weights raises the identity from which rows are copies")
 	case f.Family.Columns < 2:
 		return format.Invalidf(file, 0, "%d columns are left: there is nothing to couple", f.Family.Columns)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/model/alignment"
 )
 
@@ -25,23 +26,23 @@ func (c *FitConfig) Validate() error {
 		c.Model = "both"
 	}
 	if !slices.Contains([]string{"potts", "factored", "axial", "both", "all"}, c.Model) {
-		return usagef("--model %q: want potts, factored, both, axial or all", c.Model)
+		return cli.Usagef("--model %q: want potts, factored, both, axial or all", c.Model)
 	}
 	if c.Potts.Lambda < 0 {
-		return usagef("--potts-lambda %v: want a positive number", c.Potts.Lambda)
+		return cli.Usagef("--potts-lambda %v: want a positive number", c.Potts.Lambda)
 	}
 	if c.Potts.Steps < 0 {
-		return usagef("--potts-steps %d: want 1 or more", c.Potts.Steps)
+		return cli.Usagef("--potts-steps %d: want 1 or more", c.Potts.Steps)
 	}
 	if err := c.Factored.Validate(); err != nil {
-		return usagef("--%v", err)
+		return cli.Usagef("--%v", err)
 	}
 	if c.Potts.Cores == 0 {
 		c.Potts.Cores = c.Factored.Cores
 	}
 	c.Axial.Cores = c.Factored.Cores
 	if err := c.Axial.Validate(); err != nil {
-		return usagef("--axial-%v", err)
+		return cli.Usagef("--axial-%v", err)
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ func (c *FitConfig) Plan(f *Family, file string) (Plan, error) {
 		bytes int64
 	}{{"potts", p.Potts}, {"factored", p.Factored}, {"axial", p.Axial}} {
 		if c.MaxMemory > 0 && x.bytes > c.MaxMemory {
-			return p, hint(format.TooLargef(file, 0, "%s of %d columns needs %s, the limit is %s", x.name, l, gibibytes(x.bytes), gibibytes(c.MaxMemory)),
+			return p, cli.Hint(format.TooLargef(file, 0, "%s of %d columns needs %s, the limit is %s", x.name, l, gibibytes(x.bytes), gibibytes(c.MaxMemory)),
 				"--max-memory raises the limit; --model factored needs less than potts")
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"heed/autograd"
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/nn"
 )
@@ -56,7 +57,7 @@ each other make the test too good: give unrelated ones.`,
 		Example: `  heed protein fit-head esm2_8m.safetensors 1a3a.pdb 1atz.pdb:A 4pti.cif -o with_head.safetensors`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("%s needs a model and structures", cmd.CommandPath())
+				return cli.Usagef("%s needs a model and structures", cmd.CommandPath())
 			}
 			r.model, r.structures = args[0], args[1:]
 			r.command = append([]string{"protein", "fit-head"}, commandLine(cmd, args)...)
@@ -88,15 +89,15 @@ func (r *fitHeadRequest) run(ctx context.Context, stdout, tell io.Writer) error 
 	}
 	switch {
 	case r.out == "":
-		return usagef("-o FILE says where to write the model")
+		return cli.Usagef("-o FILE says where to write the model")
 	case !(r.cost > 0) || math.IsInf(r.cost, 0):
-		return usagef("--cost %v: want a positive number", r.cost)
+		return cli.Usagef("--cost %v: want a positive number", r.cost)
 	case r.folds < 1:
-		return usagef("--folds %d: want 1 or more", r.folds)
+		return cli.Usagef("--folds %d: want 1 or more", r.folds)
 	case (r.list == "") == (len(r.structures) == 0):
-		return usagef("want structures or --list FILE")
-	case !r.force && exists(r.out):
-		return hint(usagef("%s exists", r.out), "--force replaces it")
+		return cli.Usagef("want structures or --list FILE")
+	case !r.force && cli.Exists(r.out):
+		return cli.Hint(cli.Usagef("%s exists", r.out), "--force replaces it")
 	}
 	file, err := readEncoderFile(r.model)
 	if err != nil {
@@ -200,11 +201,11 @@ func (r *fitHeadRequest) examples(file *encoderFile, tell io.Writer) ([]headExam
 			return nil, err
 		}
 	} else if file.architecture == esm.ArchitectureMSA {
-		return nil, usagef("ESM-MSA-1b reads alignments: --list names them beside the structures")
+		return nil, cli.Usagef("ESM-MSA-1b reads alignments: --list names them beside the structures")
 	}
 	for _, s := range r.structures {
 		name, chain := s, ""
-		if at := strings.LastIndexByte(s, ':'); at > 1 && !exists(s) {
+		if at := strings.LastIndexByte(s, ':'); at > 1 && !cli.Exists(s) {
 			name, chain = s[:at], s[at+1:]
 		}
 		tasks = append(tasks, mapTask{structure: name, chain: chain})
@@ -222,7 +223,7 @@ func (r *fitHeadRequest) examples(file *encoderFile, tell io.Writer) ([]headExam
 				return nil, format.Invalidf(t.structure, 0, "%w", err)
 			}
 			if len(seq) > r.maxLen {
-				return nil, hint(format.TooLargef(t.structure, 0, "a chain of %d residues, limit %d", len(seq), r.maxLen), "--max-len raises the limit")
+				return nil, cli.Hint(format.TooLargef(t.structure, 0, "a chain of %d residues, limit %d", len(seq), r.maxLen), "--max-len raises the limit")
 			}
 		} else {
 			list, err := file.inputs(t.input, r.maxLen, r.rows, tell)

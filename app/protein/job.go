@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heed/format/pdb"
+	"heed/internal/cli"
 )
 
 // A Job is everything that decides the numbers.
@@ -115,7 +116,7 @@ func (o *Outcome) times(w io.Writer) {
 // transformer, scripts for PyMOL and ChimeraX, and report.html.
 func (o *Outcome) Write(folder string) error {
 	put := func(name string, write func(io.Writer) error) error {
-		return writeFile(filepath.Join(folder, name), write)
+		return cli.WriteFile(filepath.Join(folder, name), write)
 	}
 	f := o.Family
 	if err := put("contacts.tsv", func(w io.Writer) error { return WriteContacts(w, f, o.Fit, o.Truth) }); err != nil {

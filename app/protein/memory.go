@@ -10,6 +10,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/model/esm"
 )
 
@@ -25,11 +26,11 @@ type encoderFile struct {
 func readEncoderFile(path string) (*encoderFile, error) {
 	h, err := checkpoint.LoadHeader(path)
 	if err != nil {
-		return nil, hint(err, importHint)
+		return nil, cli.Hint(err, importHint)
 	}
 	info, err := h.Info("")
 	if err != nil {
-		return nil, hint(err, importHint)
+		return nil, cli.Hint(err, importHint)
 	}
 	f := &encoderFile{path: path, architecture: info.Architecture}
 	switch info.Architecture {
@@ -42,7 +43,7 @@ func readEncoderFile(path string) (*encoderFile, error) {
 			err = f.alignment.Validate()
 		}
 	default:
-		return nil, hint(format.InvalidAt(path, 0, "architecture %q, want %q or %q", info.Architecture, esm.Architecture, esm.ArchitectureMSA), importHint)
+		return nil, cli.Hint(format.InvalidAt(path, 0, "architecture %q, want %q or %q", info.Architecture, esm.Architecture, esm.ArchitectureMSA), importHint)
 	}
 	if err != nil {
 		return nil, format.InvalidAt(path, 0, "config: %w", err)
@@ -117,7 +118,7 @@ func planMemory(w io.Writer, limit int64, file string, model *encoderFile, cores
 			for _, x := range p.Parts {
 				sum = append(sum, fmt.Sprintf("%s %s (%s)", x.Name, bytesText(x.Bytes), x.How))
 			}
-			return nil, nil, hint(format.TooLargef(file, 0, "%s of memory are needed at least, the limit is %s: %s",
+			return nil, nil, cli.Hint(format.TooLargef(file, 0, "%s of memory are needed at least, the limit is %s: %s",
 				bytesText(p.total()), bytesText(limit), strings.Join(sum, " + ")), "--mem-limit raises the limit; shorter inputs, fewer rows of an alignment and smaller models need less")
 		}
 	}
@@ -148,7 +149,7 @@ func parseBytes(text string) (int64, error) {
 		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}[strings.ToLower(strings.TrimSpace(text[len(number):]))]
 	x, err := strconv.ParseFloat(number, 64)
 	if err != nil || !ok || !(x > 0 && x*unit < 1<<60) {
-		return 0, usagef("--mem-limit %q: want a number and a unit, such as 2GB or 500MiB", text)
+		return 0, cli.Usagef("--mem-limit %q: want a number and a unit, such as 2GB or 500MiB", text)
 	}
 	return int64(x * unit), nil
 }

@@ -8,6 +8,7 @@ import (
 	"heed/format"
 	"heed/format/pairs"
 	"heed/format/pdb"
+	"heed/internal/cli"
 	"heed/metric"
 )
 
@@ -43,15 +44,15 @@ func (c *StructureConfig) Validate() error {
 	}
 	switch {
 	case c.File != "" && c.Distances != "":
-		return usagef("--structure and --distances do not go together")
+		return cli.Usagef("--structure and --distances do not go together")
 	case c.File == "" && c.Chain != "":
-		return usagef("--chain needs --structure")
+		return cli.Usagef("--chain needs --structure")
 	case c.File == "" && c.Contacts != "":
-		return usagef("--contacts needs --structure")
+		return cli.Usagef("--contacts needs --structure")
 	case c.File != "" && c.Contacts != "beta" && c.Contacts != "minimum-atom":
-		return usagef("--contacts %q: want beta or minimum-atom", c.Contacts)
+		return cli.Usagef("--contacts %q: want beta or minimum-atom", c.Contacts)
 	case !(c.Cutoff > 0) || math.IsInf(c.Cutoff, 0):
-		return usagef("--cutoff %v: want a distance in Å", c.Cutoff)
+		return cli.Usagef("--cutoff %v: want a distance in Å", c.Cutoff)
 	}
 	return nil
 }
@@ -126,7 +127,7 @@ func (c *StructureConfig) match(s *pdb.Structure, query []byte) (*pdb.Chain, *pd
 		return nil, nil, format.Invalidf(c.File, 0, "the query has no residue to align with")
 	}
 	mismatch := func(err error) error {
-		return hint(format.Invalidf(c.File, 0, "%w", err), "is it the structure of the query, the first row of the alignment? --query names another row, --chain a chain")
+		return cli.Hint(format.Invalidf(c.File, 0, "%w", err), "is it the structure of the query, the first row of the alignment? --query names another row, --chain a chain")
 	}
 	if c.Chain != "" {
 		chain, err := s.Chain(c.Chain)
@@ -171,7 +172,7 @@ func (c *StructureConfig) table(n int) (*Truth, error) {
 	for _, p := range list {
 		switch {
 		case p.J > n:
-			return nil, hint(format.Invalidf(c.Distances, p.Line, "position %d of a query of %d", p.J, n), "positions count the columns that are kept: --columns all keeps those in which the query has a gap")
+			return nil, cli.Hint(format.Invalidf(c.Distances, p.Line, "position %d of a query of %d", p.J, n), "positions count the columns that are kept: --columns all keeps those in which the query has a gap")
 		case p.Value < 0:
 			return nil, format.Invalidf(c.Distances, p.Line, "distance of %v", p.Value)
 		case p.Value > 0:

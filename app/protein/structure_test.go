@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/metric"
 )
 
@@ -96,7 +97,7 @@ func TestStructureConfigErrors(t *testing.T) {
 		"--cutoff -1: want a distance in Å":              {Cutoff: -1},
 		"--cutoff NaN: want a distance in Å":             {Cutoff: math.NaN()},
 	} {
-		var u *UsageError
+		var u *cli.UsageError
 		if _, err := c.Load(nil); err == nil || err.Error() != want || !errors.As(err, &u) {
 			t.Errorf("error %v, want %s", err, want)
 		}

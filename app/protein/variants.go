@@ -9,6 +9,7 @@ import (
 
 	"heed/format"
 	"heed/format/dms"
+	"heed/internal/cli"
 	"heed/model/alignment"
 	"heed/model/esm"
 )
@@ -193,7 +194,7 @@ func changes(file string, list []dms.Variant, name string, seq []byte, first int
 				err = format.Invalidf(file, v.Line, "variant %q: residue %d of %s is %c, not %c", v.Name, s.Position, name, seq[i], s.From)
 			}
 			if err != nil {
-				return nil, hint(err, offsetHint(list, seq, first))
+				return nil, cli.Hint(err, offsetHint(list, seq, first))
 			}
 			out[k] = append(out[k], Change{i, s.To})
 		}

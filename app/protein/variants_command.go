@@ -12,6 +12,7 @@ import (
 
 	"heed/format"
 	"heed/format/dms"
+	"heed/internal/cli"
 	"heed/model/alignment"
 	"heed/model/esm"
 )
@@ -73,7 +74,7 @@ do not depend on --threads, --batch-tokens and --mem-limit.`,
   heed protein variants potts family.a3m.gz --mutant A24G --mutant A24G:T45S`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
+				return cli.Usagef("%s needs a model and a FASTA file or an alignment", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -106,21 +107,21 @@ do not depend on --threads, --batch-tokens and --mem-limit.`,
 func (r *variantsRequest) check() error {
 	switch {
 	case r.variants == "" && len(r.mutants) == 0 && !r.scan:
-		return usagef("what is to be scored? --variants FILE, --mutant or --scan")
+		return cli.Usagef("what is to be scored? --variants FILE, --mutant or --scan")
 	case r.variants != "" && len(r.mutants) > 0:
-		return usagef("--variants and --mutant do not go together")
+		return cli.Usagef("--variants and --mutant do not go together")
 	case r.scan && r.out == "" && (r.variants != "" || len(r.mutants) > 0):
-		return usagef("--scan beside other variants wants -o FOLDER for two tables")
+		return cli.Usagef("--scan beside other variants wants -o FOLDER for two tables")
 	case r.variants == "" && r.columns != (dms.Columns{}):
-		return usagef("--mutant-column and --score-column need --variants")
+		return cli.Usagef("--mutant-column and --score-column need --variants")
 	case r.method != "masked-marginal" && r.method != "wild-type-marginal":
-		return usagef("--method %q: want masked-marginal or wild-type-marginal", r.method)
+		return cli.Usagef("--method %q: want masked-marginal or wild-type-marginal", r.method)
 	case r.maxLen < 1:
-		return usagef("--max-len %d: want 1 or more", r.maxLen)
+		return cli.Usagef("--max-len %d: want 1 or more", r.maxLen)
 	case r.tokens < 1:
-		return usagef("--batch-tokens %d: want 1 or more", r.tokens)
+		return cli.Usagef("--batch-tokens %d: want 1 or more", r.tokens)
 	case r.pottsSteps < 1:
-		return usagef("--potts-steps %d: want 1 or more", r.pottsSteps)
+		return cli.Usagef("--potts-steps %d: want 1 or more", r.pottsSteps)
 	}
 	return nil
 }
@@ -157,7 +158,7 @@ func (r *variantsRequest) run(ctx context.Context, stdout, tell io.Writer) error
 		}
 		return writeIf(tell, result.correlations)
 	}
-	if err := makeFolder(r.out, r.force); err != nil {
+	if err := cli.MakeFolder(r.out, r.force); err != nil {
 		return err
 	}
 	if err := result.writeFolder(r.out); err != nil {
@@ -180,7 +181,7 @@ func (r *variantsRequest) read() ([]dms.Variant, error) {
 		for _, text := range r.mutants {
 			subs, err := dms.Parse(text)
 			if err != nil {
-				return nil, usagef("--mutant: %v", err)
+				return nil, cli.Usagef("--mutant: %v", err)
 			}
 			out = append(out, dms.Variant{Name: text, Substitutions: subs, Score: math.NaN()})
 		}
@@ -197,7 +198,7 @@ func (r *variantsRequest) read() ([]dms.Variant, error) {
 // byEncoder scores by ESM-2 or ESM-MSA-1b.
 func (r *variantsRequest) byEncoder(ctx context.Context, cores int, list []dms.Variant, tell io.Writer) (*variantsResult, error) {
 	if _, err := os.Stat(r.model); err != nil && !strings.ContainsAny(r.model, "./\\") {
-		return nil, usagef("no model %q: want a file of heed model import, or potts", r.model)
+		return nil, cli.Usagef("no model %q: want a file of heed model import, or potts", r.model)
 	}
 	file, err := readEncoderFile(r.model)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"heed/format/dms"
+	"heed/internal/cli"
 	"heed/plot"
 	"heed/report"
 )
@@ -115,7 +116,7 @@ func (x *variantsResult) heatMap() (*plot.Figure, error) {
 
 func (x *variantsResult) writeFolder(folder string) error {
 	put := func(name string, write func(io.Writer) error) error {
-		return writeFile(filepath.Join(folder, name), write)
+		return cli.WriteFile(filepath.Join(folder, name), write)
 	}
 	if x.table != nil {
 		for name, comma := range map[string]rune{"variants.tsv": '\t', "variants.csv": ','} {

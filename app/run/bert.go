@@ -9,6 +9,7 @@ import (
 
 	"heed/format"
 	"heed/format/tokenizer"
+	"heed/internal/cli"
 	"heed/model/bert"
 	"heed/nn"
 )
@@ -38,7 +39,7 @@ func (p *published) openBert(folder string) error {
 	p.bert = &bertFolder{says: map[string]int{}}
 	config := filepath.Join(folder, "config.json")
 	if !isThere(config) {
-		return hint(format.InvalidAt(p.files[0], 0, "no config.json beside it: the number of heads is not in the arrays"), bertHint)
+		return cli.Hint(format.InvalidAt(p.files[0], 0, "no config.json beside it: the number of heads is not in the arrays"), bertHint)
 	}
 	if err := p.readBertConfig(config); err != nil {
 		return err
@@ -55,7 +56,7 @@ func (p *published) openBert(folder string) error {
 		path = bpe
 		v, err = readBPE(path)
 	default:
-		return hint(format.InvalidAt(p.files[0], 0, "no vocab.txt and no tokenizer.json beside it"), bertHint)
+		return cli.Hint(format.InvalidAt(p.files[0], 0, "no vocab.txt and no tokenizer.json beside it"), bertHint)
 	}
 	if err != nil {
 		return err

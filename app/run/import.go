@@ -15,6 +15,7 @@ import (
 	"heed/autograd"
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/nn"
 )
@@ -166,10 +167,10 @@ came from.`,
 		Args: one("the published file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output == "" {
-				return usagef("-o FILE says where to write the model")
+				return cli.Usagef("-o FILE says where to write the model")
 			}
 			if isThere(output) && !force {
-				return hint(usagef("%s exists", output), "--force replaces it")
+				return cli.Hint(cli.Usagef("%s exists", output), "--force replaces it")
 			}
 			done, err := Import(args[0], regression, output, version)
 			if err != nil {

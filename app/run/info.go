@@ -10,6 +10,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/format/torch"
+	"heed/internal/cli"
 )
 
 // An Info says what a file of weights holds.
@@ -38,7 +39,7 @@ func Describe(path string, hash bool) (*Info, error) {
 	}
 	if is {
 		if hash {
-			return nil, usagef("--hash wants a safetensors file: heed model import makes one")
+			return nil, cli.Usagef("--hash wants a safetensors file: heed model import makes one")
 		}
 		return describeTorch(path)
 	}

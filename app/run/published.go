@@ -11,6 +11,7 @@ import (
 	"heed/checkpoint"
 	"heed/format"
 	"heed/format/torch"
+	"heed/internal/cli"
 	"heed/model/esm"
 )
 
@@ -63,7 +64,7 @@ func (p *published) open(path, regression string) error {
 	}
 	if p.isBert() {
 		if regression != "" {
-			return usagef("--contacts: a BERT has no contact head")
+			return cli.Usagef("--contacts: a BERT has no contact head")
 		}
 		return p.openBert(filepath.Dir(path))
 	}
@@ -128,7 +129,7 @@ func (p *published) add(path string) error {
 	}
 	f, err := checkpoint.Load(path)
 	if err != nil {
-		return hint(err, "published weights are a file of PyTorch (.pt) or safetensors, or a folder of Hugging Face")
+		return cli.Hint(err, "published weights are a file of PyTorch (.pt) or safetensors, or a folder of Hugging Face")
 	}
 	if _, ok := f.Meta["heed"]; ok {
 		return format.InvalidAt(path, 0, "a file of heed already: nothing to import")

@@ -8,11 +8,12 @@ package run
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"heed/internal/cli"
 )
 
 // Command returns "heed model" with its verbs. The version is written into what
@@ -23,7 +24,7 @@ func Command(version string) *cobra.Command {
 		Short: "Files of weights: import published ones, look into any",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hint(usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
+				return cli.Hint(cli.Usagef("no command %q", cmd.CommandPath()+" "+args[0]), cmd.CommandPath()+" --help lists the commands")
 			}
 			return nil
 		},
@@ -37,37 +38,11 @@ func Command(version string) *cobra.Command {
 func one(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
+			return cli.Usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
 		}
 		return nil
 	}
 }
-
-// A UsageError is a command line that makes no sense.
-type UsageError struct{ Reason string }
-
-func (e *UsageError) Error() string { return e.Reason }
-
-// Usage marks the error for whoever turns errors into exit codes.
-func (e *UsageError) Usage() {}
-
-func usagef(reason string, args ...any) error { return &UsageError{fmt.Sprintf(reason, args...)} }
-
-// A HintedError is an error that the user can do something about.
-type HintedError struct {
-	Err  error
-	Text string
-}
-
-func (e *HintedError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error without the hint.
-func (e *HintedError) Unwrap() error { return e.Err }
-
-// Hint says what the user can do.
-func (e *HintedError) Hint() string { return e.Text }
-
-func hint(err error, text string) error { return &HintedError{err, text} }
 
 // isThere reports whether something lies at path.
 func isThere(path string) bool {

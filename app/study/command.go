@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/clock"
 	"heed/report"
 )
@@ -24,7 +25,7 @@ func Command(version string) *cobra.Command {
 		Short: "Claims about attention as experiments that can fail",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &UsageError{fmt.Sprintf("no command %q; there are list and run", args[0])}
+				return &cli.UsageError{Reason: fmt.Sprintf("no command %q; there are list and run", args[0])}
 			}
 			return nil
 		},
@@ -73,7 +74,7 @@ func runCommand(version string) *cobra.Command {
   heed study run separation --family 1a3a.a3m.gz --structure 1a3a.pdb.gz`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &UsageError{"name a study, or all; heed study list shows them"}
+				return &cli.UsageError{Reason: "name a study, or all; heed study list shows them"}
 			}
 			return nil
 		},
@@ -111,10 +112,10 @@ type done struct {
 
 func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 	if r.lab.Seeds < 1 {
-		return &UsageError{fmt.Sprintf("--seeds %d: want 1 or more", r.lab.Seeds)}
+		return &cli.UsageError{Reason: fmt.Sprintf("--seeds %d: want 1 or more", r.lab.Seeds)}
 	}
 	if r.lab.Family == "" && (r.lab.Structure != "" || r.lab.Distances != "") {
-		return &UsageError{"--structure and --distances belong to a --family"}
+		return &cli.UsageError{Reason: "--structure and --distances belong to a --family"}
 	}
 	studies := All()
 	if len(args) != 1 || args[0] != "all" {

@@ -11,6 +11,7 @@ import (
 	"heed/format/msa"
 	"heed/format/pairs"
 	"heed/format/pdb"
+	"heed/internal/cli"
 	"heed/metric"
 	"heed/model/alignment"
 )
@@ -109,7 +110,7 @@ func plantPairs(l int, r *rand.Rand) [][2]int {
 // left out.
 func readFamily(file, structure, distances string) (*family, error) {
 	if (structure == "") == (distances == "") {
-		return nil, &UsageError{"--family needs --structure or --distances, and not both"}
+		return nil, &cli.UsageError{Reason: "--family needs --structure or --distances, and not both"}
 	}
 	in, err := format.Open(file)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"heed/internal/cli"
 	"heed/metric"
 )
 
@@ -55,7 +56,7 @@ func Find(name string) (Study, error) {
 		for _, s := range all {
 			names = append(names, s.Name)
 		}
-		return Study{}, &UsageError{fmt.Sprintf("no study %q; there are %s", name, strings.Join(names, ", "))}
+		return Study{}, &cli.UsageError{Reason: fmt.Sprintf("no study %q; there are %s", name, strings.Join(names, ", "))}
 	}
 	return all[i], nil
 }
@@ -167,11 +168,3 @@ func overSeeds(values []float64) metric.Interval {
 	}
 	return out
 }
-
-// UsageError is an error of the command line.
-type UsageError struct{ Text string }
-
-func (e *UsageError) Error() string { return e.Text }
-
-// Usage marks the error for the exit code.
-func (e *UsageError) Usage() {}
