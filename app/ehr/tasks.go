@@ -10,8 +10,8 @@ import (
 // codes that the imports of this package make.
 func builtinTasks() map[string]string {
 	const stays = `predicates:
-  admission: {code: {regex: "^((HOSPITAL_)?ADMISSION(//.*)?|VISIT_START//(IMP|ACUTE|NONAC|Visit/(IP|ERIP)))$"}}
-  discharge: {code: {regex: "^((HOSPITAL_)?DISCHARGE(//.*)?|VISIT_END//(IMP|ACUTE|NONAC|Visit/(IP|ERIP)))$"}}
+  admission: {code: {regex: "^((HOSPITAL_)?ADMISSION(//.*)?|VISIT_START//(IMP|ACUTE|NONAC|Visit/(IP|ERIP)|OMOP/(9201|262)))$"}}
+  discharge: {code: {regex: "^((HOSPITAL_)?DISCHARGE(//.*)?|VISIT_END//(IMP|ACUTE|NONAC|Visit/(IP|ERIP)|OMOP/(9201|262)))$"}}
   death: {code: {regex: "^MEDS_DEATH(//.*)?$"}}
   end_of_stay: {expr: "or(discharge, death)"}
 `
