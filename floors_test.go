@@ -23,7 +23,6 @@ var floors = [][]string{
 	{"optim", "checkpoint", "data", "internal/cost"},
 	{"model/*", "train", "explain", "motif"},
 	{"app/*"},
-	{"internal/web"},
 	{"cmd/heed", "bench/*", "."},
 }
 
