@@ -30,46 +30,29 @@ import (
 	"slices"
 	"strings"
 
+	"heed/format"
 	"heed/tensor"
 )
 
 // A DType is the name that safetensors gives to a type of value.
-type DType string
+type DType = format.DType
 
 // The types that this package reads. It writes all but F64, F16 and BF16.
 const (
-	F64  DType = "F64"
-	F32  DType = "F32"
-	F16  DType = "F16"
-	BF16 DType = "BF16"
-	I64  DType = "I64"
-	I32  DType = "I32"
-	I16  DType = "I16"
-	I8   DType = "I8"
-	U64  DType = "U64"
-	U32  DType = "U32"
-	U16  DType = "U16"
-	U8   DType = "U8"
-	Bool DType = "BOOL"
+	F64  = format.F64
+	F32  = format.F32
+	F16  = format.F16
+	BF16 = format.BF16
+	I64  = format.I64
+	I32  = format.I32
+	I16  = format.I16
+	I8   = format.I8
+	U64  = format.U64
+	U32  = format.U32
+	U16  = format.U16
+	U8   = format.U8
+	Bool = format.Bool
 )
-
-// Size returns the number of bytes of one value, or 0 for an unknown type.
-func (d DType) Size() int {
-	switch d {
-	case F64, I64, U64:
-		return 8
-	case F32, I32, U32:
-		return 4
-	case F16, BF16, I16, U16:
-		return 2
-	case I8, U8, Bool:
-		return 1
-	}
-	return 0
-}
-
-// float reports whether values of type d are read as float32.
-func (d DType) float() bool { return d == F64 || d == F32 || d == F16 || d == BF16 }
 
 // An Entry is one named array, row-major. Entries of type F32 have their values
 // in Float, all others in Raw as little-endian bytes.
@@ -125,7 +108,7 @@ func (e Entry) check() error {
 	switch {
 	case e.DType == F32 && e.Raw == nil:
 		have, size = len(e.Float), 1
-	case e.DType.float() || size == 0 || e.Float != nil:
+	case e.DType.Float() || size == 0 || e.Float != nil:
 		return fmt.Errorf("tensor %q: cannot write values of type %s", e.Name, e.DType)
 	}
 	if have != n*size {

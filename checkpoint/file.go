@@ -75,7 +75,7 @@ func Read(name string, r io.ReaderAt, size int64) (*File, error) {
 	buf := make([]byte, min(chunk, size))
 	for i, a := range h.Arrays {
 		e := Entry{Name: a.Name, DType: a.DType, Shape: a.Shape}
-		if a.DType.float() {
+		if a.DType.Float() {
 			e.DType = F32
 			e.Float, err = readFloats(name, r, a, buf)
 		} else {
@@ -99,33 +99,11 @@ func readFloats(name string, r io.ReaderAt, a Array, buf []byte) ([]float32, err
 		if err := readAt(name, r, buf[:n*size], at); err != nil {
 			return nil, err
 		}
-		widen(rest[:n], buf, a.DType)
+		a.DType.Widen(rest[:n], buf)
 		rest = rest[n:]
 		at += int64(n * size)
 	}
 	return out, nil
-}
-
-// widen sets dst to the values of type d at the beginning of b.
-func widen(dst []float32, b []byte, d DType) {
-	switch d {
-	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-	case F16:
-		for i := range dst {
-			dst[i] = format.FromF16(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case BF16:
-		for i := range dst {
-			dst[i] = format.FromBF16(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case F64:
-		for i := range dst {
-			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
-		}
-	}
 }
 
 // Under returns the part of f whose names begin with prefix. The names stay

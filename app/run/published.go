@@ -172,7 +172,7 @@ func (p *published) addTorch(path string) error {
 	for i, v := range weights.Values {
 		name, isName := weights.Keys[i].(string)
 		x, isTensor := v.(*torch.Tensor)
-		if !isName || !isTensor || !floating(x.DType) {
+		if !isName || !isTensor || !x.DType.Float() {
 			continue
 		}
 		if err := p.put(path, name, esm.Array{Shape: x.Shape, Values: func() ([]float32, error) { return f.Floats(x) }}); err != nil {
@@ -180,10 +180,6 @@ func (p *published) addTorch(path string) error {
 		}
 	}
 	return nil
-}
-
-func floating(d torch.DType) bool {
-	return d == torch.F64 || d == torch.F32 || d == torch.F16 || d == torch.BF16
 }
 
 // readTorch reads what the training program knew of itself: a Namespace, or a

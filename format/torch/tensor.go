@@ -1,9 +1,7 @@
 package torch
 
 import (
-	"encoding/binary"
 	"hash/crc32"
-	"math"
 
 	"heed/format"
 )
@@ -72,9 +70,7 @@ func (t *Tensor) contiguous() bool {
 // strides. Only tensors of floating-point values can be read; what is wider or
 // narrower than float32 is converted.
 func (f *File) Floats(t *Tensor) ([]float32, error) {
-	switch t.DType {
-	case F64, F32, F16, BF16:
-	default:
+	if !t.DType.Float() {
 		return nil, format.UnsupportedAt(f.Name, t.at, "values of type %s where floating-point numbers are wanted", t.DType)
 	}
 	n := t.Len()
@@ -124,33 +120,11 @@ func (f *File) span(s *storage, first, n int) ([]float32, error) {
 			return nil, err
 		}
 		crc = crc32.Update(crc, crc32.IEEETable, buf[:k*size])
-		widen(rest[:k], buf, s.dtype)
+		s.dtype.Widen(rest[:k], buf)
 		rest, at = rest[k:], at+int64(k*size)
 	}
 	if s.checked && int64(n) == s.count && crc != s.crc {
 		return nil, format.InvalidAt(f.Name, s.offset, "storage %q: checksum %08x, the zip archive says %08x", s.key, crc, s.crc)
 	}
 	return out, nil
-}
-
-// widen sets dst to the values at the beginning of b.
-func widen(dst []float32, b []byte, d DType) {
-	switch d {
-	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-	case F16:
-		for i := range dst {
-			dst[i] = format.FromF16(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case BF16:
-		for i := range dst {
-			dst[i] = format.FromBF16(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case F64:
-		for i := range dst {
-			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
-		}
-	}
 }

@@ -1,6 +1,10 @@
 package torch
 
-import "fmt"
+import (
+	"fmt"
+
+	"heed/format"
+)
 
 // What a pickle makes is one of: nil, bool, int64, float64, string, []byte,
 // Tuple, *List, *Dict, *Set, Class, *Tensor, *Object.
@@ -72,47 +76,17 @@ func (o *Object) Get(key string) any {
 	return o.Dict.Get(key)
 }
 
-// A DType is the type of the values of a storage, named as in safetensors.
-type DType string
-
-// The types of values that are known; Floats reads the first four.
-const (
-	F64  DType = "F64"
-	F32  DType = "F32"
-	F16  DType = "F16"
-	BF16 DType = "BF16"
-	I64  DType = "I64"
-	I32  DType = "I32"
-	I16  DType = "I16"
-	I8   DType = "I8"
-	U8   DType = "U8"
-	Bool DType = "BOOL"
-)
-
-// Size returns the number of bytes of one value.
-func (d DType) Size() int {
-	switch d {
-	case F64, I64:
-		return 8
-	case F32, I32:
-		return 4
-	case F16, BF16, I16:
-		return 2
-	}
-	return 1
-}
-
 // storageTypes are the classes of torch that stand for a type of value.
-var storageTypes = map[string]DType{
-	"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16, "BFloat16Storage": BF16,
-	"LongStorage": I64, "IntStorage": I32, "ShortStorage": I16, "CharStorage": I8,
-	"ByteStorage": U8, "BoolStorage": Bool,
+var storageTypes = map[string]format.DType{
+	"DoubleStorage": format.F64, "FloatStorage": format.F32, "HalfStorage": format.F16, "BFloat16Storage": format.BF16,
+	"LongStorage": format.I64, "IntStorage": format.I32, "ShortStorage": format.I16, "CharStorage": format.I8,
+	"ByteStorage": format.U8, "BoolStorage": format.Bool,
 }
 
 // A storage is the memory that tensors are views of.
 type storage struct {
 	key   string
-	dtype DType
+	dtype format.DType
 	count int64 // values
 	at    int64 // of the instruction that named it first
 
@@ -124,7 +98,7 @@ type storage struct {
 // A Tensor is a view of a storage: its element (i, j, ...) is value
 // Offset + i·Stride[0] + j·Stride[1] + ... of the storage.
 type Tensor struct {
-	DType  DType
+	DType  format.DType
 	Shape  []int
 	Stride []int // in values, 0 or more
 	Offset int   // in values

@@ -12,6 +12,7 @@ import (
 
 	"heed/autograd"
 	"heed/checkpoint"
+	"heed/format"
 	"heed/format/tokenizer"
 	"heed/format/torch"
 	"heed/internal/kernel"
@@ -51,7 +52,7 @@ func arrays(t testing.TB, folder string) map[string]Array {
 		t.Cleanup(func() { f.Close() })
 		d := f.Root.(*torch.Dict)
 		for i, v := range d.Values {
-			if x := v.(*torch.Tensor); x.DType == torch.F32 {
+			if x := v.(*torch.Tensor); x.DType == format.F32 {
 				out[d.Keys[i].(string)] = Array{x.Shape, func() ([]float32, error) { return f.Floats(x) }}
 			}
 		}
