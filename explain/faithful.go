@@ -73,6 +73,20 @@ type Faithfulness struct {
 	Sentence            string // the verdict in words, to be shown beside the map
 }
 
+// Unfaithful returns the sentence to show beside a map of method m, or nothing if
+// the method beat random orders under one of the replacements at least.
+func Unfaithful(replacements []*Verification, m int) string {
+	sentence := ""
+	for _, r := range replacements {
+		if f := &r.Methods[m]; f.Faithful() {
+			return ""
+		} else if sentence == "" {
+			sentence = f.Sentence
+		}
+	}
+	return sentence
+}
+
 // Faithful reports that both tests beat random orders.
 func (f *Faithfulness) Faithful() bool { return f.Comprehensiveness.Beats && f.Sufficiency.Beats }
 

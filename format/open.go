@@ -55,11 +55,34 @@ func NewReader(name string, r io.Reader) (io.Reader, error) {
 	if !bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
 		return &reader{name, br}, nil
 	}
-	z, err := gzip.NewReader(br)
+	return Gunzip(name, br)
+}
+
+// Gunzip decompresses a gzip stream; its errors name what is read.
+func Gunzip(name string, r io.Reader) (io.Reader, error) {
+	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, gzipError(name, err)
 	}
 	return &gzipReader{name, z}, nil
+}
+
+// OpenRegular opens a file that is read at places of one's choice, and tells its
+// size in bytes. It does not decompress. The caller closes the file.
+func OpenRegular(path string) (f *os.File, size int64, err error) {
+	f, err = os.Open(path)
+	if err != nil {
+		return nil, 0, PathError(path, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = InvalidAt(path, 0, "is not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // compression names the compression that data begins with, except gzip.

@@ -27,20 +27,6 @@ type ScanVerdict struct {
 // under random parameters: a dozen times as many passes as the map itself.
 const measuredCells = 1024
 
-// unfaithful returns what to say beside the map of method m, or nothing if it
-// beat random orders under one of the replacements at least.
-func (v *ScanVerdict) unfaithful(m int) string {
-	sentence := ""
-	for _, r := range v.Replacements {
-		if f := &r.Methods[m]; f.Faithful() {
-			return ""
-		} else if sentence == "" {
-			sentence = f.Sentence
-		}
-	}
-	return sentence
-}
-
 // verify puts the maps to the test: the log-odds must fall when the blocks on top
 // are replaced, and hardly when they alone are kept, more than for random orders
 // of the blocks; and maps must change with the parameters and with the class.
@@ -99,7 +85,7 @@ func (e *ScanExplanation) verify(ctx context.Context, class int, seed uint64) (*
 		}
 	}
 	for m, sm := range e.Maps {
-		sm.Unfaithful = v.unfaithful(m)
+		sm.Unfaithful = explain.Unfaithful(v.Replacements, m)
 	}
 	return v, nil
 }

@@ -70,7 +70,7 @@ func (x *Explained) example(e *Explanation) ([]report.Block, error) {
 			row.Unit = "nats"
 		}
 		if x.Verdict != nil && m.key != keyMutagenesis {
-			row.Unfaithful = x.Verdict.unfaithful(i)
+			row.Unfaithful = explain.Unfaithful(x.Verdict.Replacements, i)
 		}
 		tracks.Rows = append(tracks.Rows, row)
 	}

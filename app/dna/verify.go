@@ -25,20 +25,6 @@ type Verdict struct {
 	Models     int // that Seeds compares
 }
 
-// unfaithful returns the sentence to show beside a map of method m, or nothing
-// if it beat random orders under one of the replacements at least.
-func (v *Verdict) unfaithful(m int) string {
-	sentence := ""
-	for _, r := range v.Replacements {
-		if f := &r.Methods[m]; f.Faithful() {
-			return ""
-		} else if sentence == "" {
-			sentence = f.Sentence
-		}
-	}
-	return sentence
-}
-
 // verifyConfig says how a verification is made.
 type verifyConfig struct {
 	how    Explaining

@@ -35,18 +35,11 @@ type Reader struct {
 
 // Open opens a file for reading. The caller closes the Reader.
 func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
+	f, size, err := format.OpenRegular(path)
 	if err != nil {
-		return nil, format.PathError(path, err)
+		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = format.InvalidAt(path, 0, "is not a regular file")
-	}
-	var r *Reader
-	if err == nil {
-		r, err = NewReader(path, f, info.Size())
-	}
+	r, err := NewReader(path, f, size)
 	if err != nil {
 		f.Close()
 		return nil, err

@@ -25,18 +25,11 @@ type Archive struct {
 
 // Open opens a .npz file. The caller closes the Archive.
 func Open(path string) (*Archive, error) {
-	f, err := os.Open(path)
+	f, size, err := format.OpenRegular(path)
 	if err != nil {
-		return nil, format.PathError(path, err)
+		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = format.InvalidAt(path, 0, "is not a regular file")
-	}
-	var a *Archive
-	if err == nil {
-		a, err = NewArchive(path, f, info.Size())
-	}
+	a, err := NewArchive(path, f, size)
 	if err != nil {
 		f.Close()
 		return nil, err

@@ -22,8 +22,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-
 	"heed/format"
 )
 
@@ -143,40 +141,16 @@ func (h *header) decompress(im *Image, name string, in *bufio.Reader) (io.Reader
 		return nil, format.Unsupportedf(h.name, h.line["byte skip"], "byte skip -1, voxels at the end of the file")
 	}
 	if im.Encoding == "gzip" {
-		z, err := gzip.NewReader(in)
+		z, err := format.Gunzip(name, in)
 		if err != nil {
-			return nil, gzipError(name, err)
+			return nil, err
 		}
-		in = bufio.NewReader(&gzipReader{name, z})
+		in = bufio.NewReader(z)
 	}
 	if _, err := in.Discard(skip); err != nil {
 		return nil, format.CutOff(name, 0, err)
 	}
 	return in, nil
-}
-
-type gzipReader struct {
-	name string
-	z    *gzip.Reader
-}
-
-func (r *gzipReader) Read(p []byte) (int, error) {
-	n, err := r.z.Read(p)
-	if err != nil && err != io.EOF {
-		err = gzipError(r.name, err)
-	}
-	return n, err
-}
-
-func gzipError(name string, err error) error {
-	var path *os.PathError
-	switch {
-	case errors.As(err, &path):
-		return format.PathError(name, err)
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		return format.Invalidf(name, 0, "gzip stream is cut off")
-	}
-	return format.Invalidf(name, 0, "gzip stream is damaged: %w", err)
 }
 
 // dataName stands for the file of the voxels in errors: the header may name it
