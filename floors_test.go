@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"internal/kernel", "internal/golden", "format/*", "plot"},
 	{"internal/cli", "autograd", "report", "radiomics"},
 	{"nn"},
-	{"optim", "checkpoint", "data", "internal/cost"},
+	{"optim", "checkpoint", "data", "data/madeup", "internal/cost"},
 	{"model/*", "train", "explain", "motif"},
 	{"app/*"},
 	{"cmd/heed", "bench/*", "."},

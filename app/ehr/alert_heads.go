@@ -7,6 +7,7 @@ import (
 	"math"
 	"text/tabwriter"
 
+	"heed/data/madeup"
 	"heed/internal/cli"
 )
 
@@ -72,7 +73,7 @@ const localDays = 30
 
 // Heads measures a model on patients of a generation: pairs to patch, and measured
 // ones for the AUROC without heads, all with more than minGap days between the two.
-func (f *Fitted) Heads(ctx context.Context, g Generation, density float64, pairs, measured int) (*AlertHeads, error) {
+func (f *Fitted) Heads(ctx context.Context, g madeup.Generation, density float64, pairs, measured int) (*AlertHeads, error) {
 	if len(f.Members) != 1 || f.Config.Tokens.Channels() != 1 || !f.Config.Model.Causal {
 		return nil, cli.Usagef("the model is no alert: train one with heed ehr alert train")
 	}
@@ -81,11 +82,11 @@ func (f *Fitted) Heads(ctx context.Context, g Generation, density float64, pairs
 	g.Noise = 0
 	var cases, positive []alertCase
 	for id := int64(1); len(cases) < measured || len(positive) < pairs; id++ {
-		c := g.alertCase(id, density, density)
+		c := alertCase{Case: g.Case(id, density, density)}
 		if len(cases) < measured {
 			cases = append(cases, c)
 		}
-		if c.truth.Kind == "pair" && len(positive) < pairs {
+		if c.Patient.Kind == "pair" && len(positive) < pairs {
 			positive = append(positive, c)
 		}
 	}

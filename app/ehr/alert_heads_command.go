@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/data/madeup"
 	"heed/internal/cli"
 )
 
 func alertHeadsCommand() *cobra.Command {
-	g := DefaultGeneration()
+	g := madeup.Default()
 	g.Seed, g.MinGap = 77, 181
 	density, patched, measured, threads := 0.3, 40, 400, 0
 	var asJSON bool

@@ -24,21 +24,7 @@ type headStudy struct {
 // variant returns the tokens of a patient, perhaps with another drug that does not
 // belong to the value, or with a normal value.
 func (h *headStudy) variant(c *alertCase, drug, value bool) *timeline.Sequence {
-	events := slices.Clone(c.events)
-	s := c.truth
-	if !drug {
-		class := int(events[s.Drug].Code[len("RX//CLASS-")] - '1')
-		events[s.Drug].Code = drugCode((class + 1 + int(s.ID)%(pairs-1)) % pairs)
-	}
-	if !value {
-		k := int(events[s.Lab].Code[len("LAB//ANALYTE-")] - '1')
-		mean, _, _ := analyte(k)
-		if strings.HasSuffix(events[s.Lab].Code, "g/L") {
-			mean *= unitFactor
-		}
-		events[s.Lab].Values = []float32{float32(mean)}
-	}
-	q := h.f.Vocabulary.Encode(events, float32(math.NaN()), false)
+	q := h.f.Vocabulary.Encode(happened(c.Variant(drug, value)), float32(math.NaN()), false)
 	return &q
 }
 
@@ -97,12 +83,12 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 					break
 				}
 				r := &h.out.Rows[l*len(places)+k]
-				r.Drug += p.Effect[l][c.truth.Drug] / n
-				r.Lab += p.Effect[l][c.truth.Lab] / n
+				r.Drug += p.Effect[l][c.Patient.Drug] / n
+				r.Lab += p.Effect[l][c.Patient.Lab] / n
 				r.Cls += p.Effect[l][both.Rows-1] / n
 			}
 		}
-		h.and(both, other, normal, neither, []int{c.truth.Lab, both.Rows - 1}, lost, n)
+		h.and(both, other, normal, neither, []int{c.Patient.Lab, both.Rows - 1}, lost, n)
 	}
 	for i := range lost {
 		if h.out.Interaction != 0 {
@@ -196,7 +182,7 @@ func (h *headStudy) auroc(ctx context.Context, qs []question, b *blindness) (flo
 		if ctx.Err() != nil {
 			return
 		}
-		s := qs[i].sequence(1)
+		s := qs[i].sequence()
 		batch := h.m.Pack(nil, &s)
 		t := &autograd.Tape{NoGrad: true}
 		if b != nil {

@@ -6,16 +6,17 @@ import (
 	"slices"
 	"strings"
 
+	"heed/data/madeup"
 	"heed/model/timeline"
 	"heed/train"
 )
 
 // An AlertJob is everything that decides what "heed ehr alert train" computes.
 type AlertJob struct {
-	Fit        Config     `json:"fit"`
-	Generation Generation `json:"generation"` // of the patients to train on
-	MinDensity float64    `json:"min_density"`
-	MaxDensity float64    `json:"max_density"`
+	Fit        Config            `json:"fit"`
+	Generation madeup.Generation `json:"generation"` // of the patients to train on
+	MinDensity float64           `json:"min_density"`
+	MaxDensity float64           `json:"max_density"`
 	// Curriculum is the share of the epochs that see the fewest events only: the
 	// relation is found among few and kept among many.
 	Curriculum float64  `json:"curriculum"`
@@ -30,7 +31,7 @@ type AlertJob struct {
 
 // DefaultAlertJob trains on gaps up to 180 days and tests up to 730.
 func DefaultAlertJob() AlertJob {
-	g := DefaultGeneration()
+	g := madeup.Default()
 	g.Patients, g.MaxGap = 20000, 180
 	m := timeline.DefaultConfig()
 	m.Layers, m.Dim, m.Heads, m.FFN, m.ValueHidden = 2, 32, 4, 64, 16

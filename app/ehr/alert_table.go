@@ -1,18 +1,16 @@
 package ehr
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"heed/data/madeup"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/model/baseline"
-	"heed/model/timeline"
 )
 
 // An AlertScore is the AUROC of one model on one part of the made-up patients, with a
@@ -49,34 +47,31 @@ func (f *alertFit) parts() []alertPart {
 	encodeCases(f.vocabulary, test, f.job.cores())
 	all := questions(test)
 	parts := []alertPart{{"all", all}}
-	where := func(name string, keep func(s *Synthetic) bool) {
+	where := func(name string, keep func(s *madeup.Patient) bool) {
 		var qs []question
 		for _, q := range all {
-			if keep(q.c.truth) {
+			if keep(q.c.Patient) {
 				qs = append(qs, q)
 			}
 		}
 		parts = append(parts, alertPart{name, qs})
 	}
-	for _, high := range gapEnds {
-		name := gapBin(high)
-		where("days "+strings.TrimSuffix(name, " d"), func(s *Synthetic) bool { return gapBin(s.Gap) == name })
+	for _, high := range madeup.GapEnds {
+		name := madeup.GapBin(high)
+		where("days "+strings.TrimSuffix(name, " d"), func(s *madeup.Patient) bool { return madeup.GapBin(s.Gap) == name })
 	}
-	for _, kind := range g.kinds() {
-		where("pair or "+kind, func(s *Synthetic) bool { return s.Kind == "pair" || s.Kind == kind })
+	for _, kind := range g.Kinds() {
+		where("pair or "+kind, func(s *madeup.Patient) bool { return s.Kind == "pair" || s.Kind == kind })
 	}
 	return append(parts, f.distances()...)
 }
-
-// betweenEnds are the upper ends of the bins of events between the two.
-var betweenEnds = []int{32, 128, 512, 1024, 2048}
 
 // distances makes patients with a given number of events between the two, whatever
 // the days: what other made-up patients were told and prescribed is filled in.
 func (f *alertFit) distances() []alertPart {
 	var parts []alertPart
 	low := 0
-	for _, high := range betweenEnds {
+	for _, high := range madeup.BetweenEnds {
 		if high > f.job.MaxBetween || f.job.Long == 0 {
 			break
 		}
@@ -84,51 +79,13 @@ func (f *alertFit) distances() []alertPart {
 		g.Seed, g.MaxGap = g.Seed^streamLong+uint64(high), 730
 		cases := make([]alertCase, f.job.Long)
 		par.Do(len(cases), f.job.cores(), func(_, i int) {
-			cases[i] = g.crowded(int64(i+1), low+1, high, f.job.MinDensity)
+			cases[i].Case = g.Crowded(int64(i+1), low+1, high, f.job.MinDensity)
 		})
 		encodeCases(f.vocabulary, cases, f.job.cores())
 		parts = append(parts, alertPart{fmt.Sprintf("events %d-%d", low+1, high), questions(cases)})
 		low = high
 	}
 	return parts
-}
-
-// crowded makes patient number id with low to high events between the two, by codes
-// without values of other patients between the first and the second. It draws anew
-// if there were more before.
-func (g Generation) crowded(id int64, low, high int, density float64) alertCase {
-	r := rand.New(rand.NewPCG(g.Seed^0x63726f7764, uint64(id)))
-	want := low + r.IntN(high-low+1)
-	c := g.alertCase(id, density, density)
-	s := c.truth
-	for try := int64(1); s.Between > want; try++ {
-		c = g.alertCase(id+try*2*1000*int64(len(g.kinds())), density, density)
-		s = c.truth
-	}
-	from, to := min(s.Drug, s.Lab), max(s.Drug, s.Lab)
-	a, b := c.events[from].Time, c.events[to].Time
-	g.Density = 1
-	var extra []timeline.Event
-	for other := id + 1<<40; len(extra) < want-s.Between; other++ {
-		for _, e := range g.Generate(other).Events {
-			if e.Value == e.Value || !strings.HasPrefix(e.Code, "DX//") || len(extra) == want-s.Between {
-				continue
-			}
-			extra = append(extra, timeline.Event{Code: e.Code, Time: b + (a-b)*(0.001+0.998*r.Float64())})
-		}
-	}
-	c.events = slices.Concat(c.events, extra)
-	slices.SortStableFunc(c.events, func(x, y timeline.Event) int { return cmp.Compare(y.Time, x.Time) })
-	s.Between = want
-	// The truth counts in events of its own, which the filling moved.
-	shift := want - (to - from - 1)
-	if s.Drug > s.Lab {
-		s.Drug += shift
-	} else {
-		s.Lab += shift
-	}
-	c.second += shift
-	return c
 }
 
 // alertScores measures one model on all parts.
@@ -153,7 +110,7 @@ func alertScores(parts []alertPart, seed uint64, ask func([]question) []float64)
 func ceiling(qs []question) []float64 {
 	z := make([]float64, len(qs))
 	for i, q := range qs {
-		if q.c.truth.Kind == "pair" && q.count >= q.c.second {
+		if q.c.Truth(q.count) {
 			z[i] = 1
 		}
 	}

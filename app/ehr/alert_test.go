@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,64 +42,11 @@ func untrained(t testing.TB) (*Fitted, *alertFit) {
 }
 
 func eventsOf(c *alertCase) []Event {
-	events := make([]Event, len(c.truth.Events))
-	for i, e := range c.truth.Events {
-		events[i] = Event{Code: e.Code, Value: float32(e.Value), Time: e.At.Format(clock), Day: e.At.Sub(c.truth.Events[0].At).Hours() / 24}
+	events := make([]Event, len(c.Patient.Events))
+	for i, e := range c.Patient.Events {
+		events[i] = Event{Code: e.Code, Value: float32(e.Value), Time: e.At.Format(clock), Day: e.At.Sub(c.Patient.Events[0].At).Hours() / 24}
 	}
 	return events
-}
-
-// The answer is no until the later of the two has happened, and then that of the
-// patient.
-func TestQuestions(t *testing.T) {
-	g := DefaultGeneration()
-	r := rand.New(rand.NewPCG(1, 1))
-	v := &timeline.Vocabulary{Codes: []string{"A"}, Channels: 1, Knots: [][]float32{{}}, Mean: []float32{0}, SD: []float32{1}}
-	if err := v.Prepare(); err != nil {
-		t.Fatal(err)
-	}
-	for id := range int64(60) {
-		c := g.alertCase(id+1, 0.05, 1)
-		encodeCases(v, []alertCase{c}, 1)
-		c.seq = v.Encode(c.events, 50, false)
-		both := max(c.truth.Drug, c.truth.Lab)
-		if c.second <= both || c.second < len(c.events) && c.events[c.second].Time == c.events[both].Time {
-			t.Fatalf("patient %d: the second of the two is event %d, questions count %d", id+1, both, c.second)
-		}
-		for range 20 {
-			if q := c.at(c.before(r.Float64())); q.count > both || q.count < 1 || q.positive() {
-				t.Fatalf("patient %d: %d events before event %d, answer %v", id+1, q.count, both, q.positive())
-			}
-			q := c.draw(r)
-			if s := q.sequence(1); len(s.Codes) != q.count || q.count < len(c.events) && s.Times[q.count-1] != 0 {
-				t.Fatalf("patient %d: %d tokens of %d events, the last %v days ago", id+1, len(s.Codes), q.count, s.Times[q.count-1])
-			}
-			if q.positive() != (c.truth.Positive && q.count >= c.second) {
-				t.Fatalf("patient %d: answer %v", id+1, q.positive())
-			}
-		}
-	}
-}
-
-// Crowded patients have as many events between the two as was asked for, in order, and
-// the truth still points at the two.
-func TestCrowded(t *testing.T) {
-	g := DefaultGeneration()
-	for id := range int64(20) {
-		c := g.crowded(id+1, 129, 512, 0.05)
-		s := c.truth
-		if s.Between < 129 || s.Between > 512 || max(s.Drug, s.Lab)-min(s.Drug, s.Lab)-1 != s.Between {
-			t.Errorf("patient %d: events %d and %d, %d between", s.ID, s.Drug, s.Lab, s.Between)
-		}
-		if !strings.HasPrefix(c.events[s.Drug].Code, "RX//") || !strings.HasPrefix(c.events[s.Lab].Code, "LAB//") || c.second <= max(s.Drug, s.Lab) {
-			t.Errorf("patient %d: %s and %s, second %d", s.ID, c.events[s.Drug].Code, c.events[s.Lab].Code, c.second)
-		}
-		for i := 1; i < len(c.events); i++ {
-			if c.events[i].Time > c.events[i-1].Time {
-				t.Fatalf("patient %d: event %d is earlier than the one before it", s.ID, i)
-			}
-		}
-	}
 }
 
 // The floors are as large as the transformer, the table is whole, and the numbers are
@@ -161,7 +107,7 @@ func TestAlertJobRefuses(t *testing.T) {
 func TestScoreTimeline(t *testing.T) {
 	f, fit := untrained(t)
 	g := fit.job.Generation
-	c := g.alertCase(3, 0.05, 0.05)
+	c := alertCase{Case: g.Case(3, 0.05, 0.05)}
 	events := eventsOf(&c)
 	f.Threshold = 0 // an alert at once
 	s, err := f.ScoreTimeline("x", events)
@@ -246,13 +192,13 @@ func TestAlertHeads(t *testing.T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	h := &headStudy{f: f, m: f.Members[0]}
-	c := g.alertCase(1, 0.05, 0.05)
+	c := alertCase{Case: g.Case(1, 0.05, 0.05)}
 	both, other, normal := h.variant(&c, true, true), h.variant(&c, false, true), h.variant(&c, true, false)
 	for i := range both.Codes {
-		if (both.Codes[i] != other.Codes[i]) != (i == c.truth.Drug) {
+		if (both.Codes[i] != other.Codes[i]) != (i == c.Patient.Drug) {
 			t.Errorf("another drug changes the code of event %d", i)
 		}
-		if a, b := both.Values[i], normal.Values[i]; (a != b && a == a) != (i == c.truth.Lab) {
+		if a, b := both.Values[i], normal.Values[i]; (a != b && a == a) != (i == c.Patient.Lab) {
 			t.Errorf("a normal value changes that of event %d from %v to %v", i, a, b)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heed/autograd"
+	"heed/data/madeup"
 	"heed/internal/cli"
 	"heed/internal/par"
 	"heed/metric"
@@ -24,9 +25,9 @@ const (
 )
 
 // alertCases makes patients of a generation on all cores.
-func (j *AlertJob) alertCases(g Generation, low, high float64) []alertCase {
+func (j *AlertJob) alertCases(g madeup.Generation, low, high float64) []alertCase {
 	cases := make([]alertCase, g.Patients)
-	par.Do(len(cases), j.cores(), func(_, i int) { cases[i] = g.alertCase(int64(i+1), low, high) })
+	par.Do(len(cases), j.cores(), func(_, i int) { cases[i].Case = g.Case(int64(i+1), low, high) })
 	return cases
 }
 
@@ -40,7 +41,7 @@ func (j *AlertJob) cores() int {
 // encode gives cases their tokens.
 func encodeCases(v *timeline.Vocabulary, cases []alertCase, cores int) {
 	par.Do(len(cases), cores, func(_, i int) {
-		cases[i].seq = v.Encode(cases[i].events, float32(math.NaN()), false)
+		cases[i].encode(v)
 	})
 }
 
@@ -63,7 +64,7 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	var err error
 	if f.vocabulary, err = timeline.Learn(func(yield func([]timeline.Event) bool) {
 		for i := range f.full {
-			if !yield(f.full[i].events) {
+			if !yield(happened(f.full[i].Events)) {
 				return
 			}
 		}
@@ -73,7 +74,7 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	for _, cases := range [][]alertCase{f.easy, f.full, f.tune} {
 		encodeCases(f.vocabulary, cases, j.cores())
 		for i := range cases { // the tokens are what training needs
-			cases[i].events, cases[i].truth.Events = nil, nil
+			cases[i].Events, cases[i].Patient.Events = nil, nil
 		}
 	}
 	return f, nil
@@ -116,7 +117,7 @@ func (f *alertFit) stage(ctx context.Context, m alertModel, c train.Config, case
 	run, err := train.New(c, train.Problem{Model: m, Lengths: lengths, Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
 		qs := make([]question, len(examples))
 		for i, e := range examples {
-			qs[i] = cases[e].draw(t.Rand)
+			qs[i] = cases[e].at(cases[e].Draw(t.Rand))
 		}
 		seqs, targets := f.pose(qs)
 		return autograd.BinaryCrossEntropy(t, m.logits(t, seqs), targets, norm)
@@ -154,7 +155,7 @@ func (f *alertFit) stage(ctx context.Context, m alertModel, c train.Config, case
 func (f *alertFit) pose(qs []question) ([]*timeline.Sequence, []float32) {
 	seqs, targets := make([]*timeline.Sequence, len(qs)), make([]float32, len(qs))
 	for i, q := range qs {
-		s := q.sequence(f.vocabulary.Channels)
+		s := q.sequence()
 		seqs[i] = &s
 		if q.positive() {
 			targets[i] = 1
@@ -167,7 +168,7 @@ func (f *alertFit) pose(qs []question) ([]*timeline.Sequence, []float32) {
 func questions(cases []alertCase) []question {
 	qs := make([]question, len(cases))
 	for i := range cases {
-		qs[i] = cases[i].at(len(cases[i].seq.Codes))
+		qs[i] = cases[i].at(cases[i].Count)
 	}
 	return qs
 }
@@ -179,7 +180,7 @@ func anytime(cases []alertCase, seed uint64) []question {
 	var qs []question
 	for i := range cases {
 		c := &cases[i]
-		qs = append(qs, c.at(c.before(r.Float64())), c.at(c.second), c.at(len(c.seq.Codes)))
+		qs = append(qs, c.at(c.Before(r.Float64())), c.at(c.Second), c.at(c.Count))
 	}
 	return qs
 }
@@ -229,7 +230,9 @@ func (f *alertFit) model(name string, seed uint64) (alertModel, error) {
 	if name == "transformer" {
 		return transformer, nil
 	}
-	return newAlertReader(name, &f.job.Fit.Model, f.vocabulary, parameters(transformer), r)
+	// Floors draw after the weights of a transformer, as in published runs.
+	m, err := timeline.NewRecurrent(name, f.job.Fit.Model, f.vocabulary, r)
+	return alertRecurrent{m}, err
 }
 
 // An AlertOutcome is what "heed ehr alert train" found out.

@@ -9,11 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"heed/data/madeup"
 	"heed/internal/cli"
 )
 
 func generateCommand() *cobra.Command {
-	g := DefaultGeneration()
+	g := madeup.Default()
 	var out string
 	var force bool
 	c := &cobra.Command{
@@ -53,7 +54,7 @@ gap), and generation.json. Nothing in it is about a real person.`,
 			if err := cli.MakePrivateFolder(out, force); err != nil {
 				return err
 			}
-			return g.write(out)
+			return writeGeneration(out, &g)
 		},
 	}
 	fs := c.Flags()
@@ -71,8 +72,8 @@ gap), and generation.json. Nothing in it is about a real person.`,
 
 // split returns the part of a patient: two tenths to tune, two held out. Blocks of
 // patients that have every kind go to one part.
-func (g *Generation) split(id int64) string {
-	switch block := (id - 1) / int64(2*len(g.kinds())); block % 5 {
+func split(g *madeup.Generation, id int64) string {
+	switch block := (id - 1) / int64(2*len(g.Kinds())); block % 5 {
 	case 3:
 		return "tuning"
 	case 4:
@@ -81,13 +82,13 @@ func (g *Generation) split(id int64) string {
 	return "train"
 }
 
-func (g *Generation) write(folder string) error {
+func writeGeneration(folder string, g *madeup.Generation) error {
 	if err := writeJSONFile(filepath.Join(folder, "generation.json"), g); err != nil {
 		return err
 	}
 	// Three passes over patients that are made anew each time, so that memory does
 	// not grow with their number.
-	each := func(name, header string, row func(b *bufio.Writer, s *Synthetic)) error {
+	each := func(name, header string, row func(b *bufio.Writer, s *madeup.Patient)) error {
 		return cli.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
 			b := bufio.NewWriter(w)
 			b.WriteString(header + "\n")
@@ -100,18 +101,18 @@ func (g *Generation) write(folder string) error {
 	if err := each("events.csv", "subject_id,time,code,numeric_value", writeEvents); err != nil {
 		return err
 	}
-	if err := each("labels.csv", "subject_id,prediction_time,boolean_value,split,group_kind,group_gap", func(b *bufio.Writer, s *Synthetic) {
-		fmt.Fprintf(b, "%d,%s,%t,%s,%s,%s\n", s.ID, s.Predict.Format(clock), s.Positive, g.split(s.ID), s.Kind, gapBin(s.Gap))
+	if err := each("labels.csv", "subject_id,prediction_time,boolean_value,split,group_kind,group_gap", func(b *bufio.Writer, s *madeup.Patient) {
+		fmt.Fprintf(b, "%d,%s,%t,%s,%s,%s\n", s.ID, s.Predict.Format(clock), s.Positive, split(g, s.ID), s.Kind, madeup.GapBin(s.Gap))
 	}); err != nil {
 		return err
 	}
-	return each("truth.csv", "subject_id,kind,gap_days,events_between,drug,drug_time,analyte,analyte_time", func(b *bufio.Writer, s *Synthetic) {
+	return each("truth.csv", "subject_id,kind,gap_days,events_between,drug,drug_time,analyte,analyte_time", func(b *bufio.Writer, s *madeup.Patient) {
 		drug, lab := s.Events[s.Drug], s.Events[s.Lab]
 		fmt.Fprintf(b, "%d,%s,%.2f,%d,%s,%s,%s,%s\n", s.ID, s.Kind, s.Gap, s.Between, drug.Code, drug.At.Format(clock), lab.Code, lab.At.Format(clock))
 	})
 }
 
-func writeEvents(b *bufio.Writer, s *Synthetic) {
+func writeEvents(b *bufio.Writer, s *madeup.Patient) {
 	fmt.Fprintf(b, "%d,,GENDER//%s,\n%d,%s,MEDS_BIRTH,\n", s.ID, s.Sex, s.ID, s.Birth.Format(clock))
 	for _, e := range s.Events {
 		value := ""

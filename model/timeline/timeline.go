@@ -313,3 +313,7 @@ func (m *Model) summary(t *autograd.Tape, b *Batch) *autograd.Var {
 func (m *Model) Logits(t *autograd.Tape, b *Batch) *autograd.Var {
 	return m.Classifier.Forward(t, autograd.Dropout(t, m.summary(t, b), m.Config.Dropout))
 }
+
+// Parameters counts the trainable numbers that a logit depends on: the heads for
+// pre-training are none of them.
+func (m *Model) Parameters() int { return nn.Count(m) - nn.Count(m.Masked) - nn.Count(m.Forecast) }

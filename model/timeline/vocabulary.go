@@ -263,3 +263,18 @@ func (s *Sequence) add(id int32, e Event, values []float32) {
 	s.Visits = append(s.Visits, e.Visit)
 	s.Values = append(s.Values, values...)
 }
+
+// Until returns the first n tokens as they were known at the time of the last of them: 0 days
+// before the prediction. All tokens are returned as they are. It shares memory with s.
+func (s *Sequence) Until(n int) Sequence {
+	if n == len(s.Codes) {
+		return *s
+	}
+	channels := len(s.Values) / len(s.Codes)
+	out := Sequence{Codes: s.Codes[:n], Visits: s.Visits[:n], Values: s.Values[:n*channels], Age: s.Age}
+	out.Times = make([]float32, n)
+	for i, t := range s.Times[:n] {
+		out.Times[i] = t - s.Times[n-1]
+	}
+	return out
+}

@@ -1,4 +1,4 @@
-package ehr
+package madeup
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 func (m *maker) gap() float64 {
 	var strata [][2]float64
 	low := 1.0
-	for _, high := range gapEnds {
+	for _, high := range GapEnds {
 		if a, b := max(low, m.g.MinGap), min(high, m.g.MaxGap); a < b {
 			strata = append(strata, [2]float64{a, b})
 		}
@@ -22,9 +22,9 @@ func (m *maker) gap() float64 {
 	return s[0] * math.Pow(s[1]/s[0], m.r.Float64())
 }
 
-// kinds returns the reasons for which there is no outcome on a level; they have
+// Kinds returns the reasons for which there is no outcome on a level; they have
 // equal shares.
-func (g *Generation) kinds() []string {
+func (g *Generation) Kinds() []string {
 	if g.Level == 0 {
 		return []string{"drug only", "analyte only", "neither"}
 	}
@@ -41,7 +41,7 @@ func (g *Generation) kinds() []string {
 // plot adds what decides the outcome. Half of the patients are positive.
 func (m *maker) plot(id int64) {
 	s, r := m.s, m.r
-	kinds := m.g.kinds()
+	kinds := m.g.Kinds()
 	s.Kind = "pair"
 	if id%2 == 0 {
 		s.Kind = kinds[int(id/2)%len(kinds)]
@@ -162,7 +162,7 @@ func (m *maker) finish() {
 	slices.SortStableFunc(m.events, func(a, b made) int { return cmp.Compare(a.At.Unix(), b.At.Unix()) })
 	s := m.s
 	for i, e := range m.events {
-		s.Events = append(s.Events, e.SyntheticEvent)
+		s.Events = append(s.Events, e.Event)
 		switch e.mark {
 		case 1:
 			s.Drug = i

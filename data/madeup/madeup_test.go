@@ -1,4 +1,4 @@
-package ehr
+package madeup
 
 import (
 	"math"
@@ -12,7 +12,7 @@ import (
 func TestGeneratedMarginals(t *testing.T) {
 	const n = 3000
 	for level := 1; level <= 5; level++ {
-		g := DefaultGeneration()
+		g := Default()
 		g.Level, g.Noise, g.Density = level, 0, 0.1
 		drugs, labs := map[string][2]float64{}, map[string][2]float64{}
 		positive := [2]float64{}
@@ -53,7 +53,7 @@ func TestGeneratedMarginals(t *testing.T) {
 				t.Fatalf("level %d, patient %d: an event after the prediction", level, s.ID)
 			}
 		}
-		if len(kinds) != 1+len(g.kinds()) {
+		if len(kinds) != 1+len(g.Kinds()) {
 			t.Errorf("level %d: kinds %v", level, kinds)
 		}
 		for name, m := range map[string]map[string][2]float64{"drug": drugs, "analyte": labs} {
@@ -72,7 +72,7 @@ func TestGeneratedMarginals(t *testing.T) {
 
 // A patient depends on the seed and the number alone.
 func TestGenerateIsDeterministic(t *testing.T) {
-	g := DefaultGeneration()
+	g := Default()
 	g.Level = 5
 	a, b := g.Generate(7), g.Generate(7)
 	if len(a.Events) != len(b.Events) || a.Gap != b.Gap || a.Kind != b.Kind || !a.Predict.Equal(b.Predict) {
@@ -88,7 +88,7 @@ func TestGenerateIsDeterministic(t *testing.T) {
 // A stop between the two is the reason for no outcome, and otherwise it is another
 // class's or comes before.
 func TestGeneratedStops(t *testing.T) {
-	g := DefaultGeneration()
+	g := Default()
 	g.Level, g.Noise = 3, 0
 	for id := range int64(400) {
 		s := g.Generate(id + 1)

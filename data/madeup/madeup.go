@@ -1,4 +1,16 @@
-package ehr
+// Package madeup makes up timelines of patients whose outcome is a relation between
+// two events far apart: a drug, and a laboratory value that may be more than a year
+// and a thousand events away. It has what such a task needs to mean something: classes that are equally
+// frequent with and without an outcome, negative patients of several kinds that each
+// lack one thing, a share of wrong labels and the score that it leaves to the best, and days and events
+// between the two that vary apart from each other.
+//
+// A [Generation] and the number of a patient give a [Patient]; a [Case] is a patient
+// as a question that may be put at any time. Nothing here is about a real person,
+// reads a file or knows a model.
+//
+// Shared by the alerts of "heed ehr" and the study "lag".
+package madeup
 
 import (
 	"fmt"
@@ -33,8 +45,8 @@ type Generation struct {
 	Seed     uint64  `json:"seed"`
 }
 
-// DefaultGeneration returns some thousand patients of level 2.
-func DefaultGeneration() Generation {
+// Default returns some thousand patients of level 2.
+func Default() Generation {
 	return Generation{Level: 2, Patients: 2000, Noise: 0.02, MinGap: 1, MaxGap: 730, Density: 1, Seed: 1}
 }
 
@@ -55,13 +67,13 @@ func (g *Generation) Validate() error {
 	return nil
 }
 
-// gapEnds are the upper ends of the strata of gaps, in days.
-var gapEnds = []float64{7, 30, 90, 180, 365, 512, 730}
+// GapEnds are the upper ends of the strata of gaps, in days.
+var GapEnds = [...]float64{7, 30, 90, 180, 365, 512, 730}
 
-// gapBin returns how a table writes the stratum of a gap.
-func gapBin(days float64) string {
+// GapBin returns how a table writes the stratum of a gap.
+func GapBin(days float64) string {
 	low := 1.0
-	for _, high := range gapEnds {
+	for _, high := range GapEnds {
 		if days <= high {
 			return fmt.Sprintf("%03.0f-%03.0f d", low, high)
 		}
@@ -70,14 +82,14 @@ func gapBin(days float64) string {
 	return "over 730 d"
 }
 
-// A Synthetic patient with the truth about the outcome.
-type Synthetic struct {
+// A Patient is one timeline with the truth about the outcome.
+type Patient struct {
 	ID       int64
 	Birth    time.Time
 	Sex      string
-	Events   []SyntheticEvent // in the order of time; of equal times in random order
-	Predict  time.Time        // just after the last event
-	Positive bool             // with noise
+	Events   []Event   // in the order of time; of equal times in random order
+	Predict  time.Time // just after the last event
+	Positive bool      // with noise
 	// Kind is "pair" for what makes an outcome, and else what is missing: "other
 	// analyte", "normal value" (the analyte that belongs was measured and normal),
 	// "other unit" (normal, in a unit that makes the number look abnormal), "wrong
@@ -89,8 +101,8 @@ type Synthetic struct {
 	Lab     int     // of the abnormal value; -1 if there is none
 }
 
-// A SyntheticEvent is one event.
-type SyntheticEvent struct {
+// An Event is one event as a hospital would write it.
+type Event struct {
 	Code  string
 	Value float64 // NaN if there is none
 	At    time.Time
@@ -123,7 +135,7 @@ func labCode(k, unit int) string {
 }
 
 // Generate makes up patient number id, from 1. It is a function of the arguments.
-func (g *Generation) Generate(id int64) *Synthetic {
+func (g *Generation) Generate(id int64) *Patient {
 	r := rand.New(rand.NewPCG(g.Seed, uint64(id)*0x9e3779b97f4a7c15))
 	m := &maker{g: g, r: r}
 	m.background(id)
@@ -136,7 +148,7 @@ func (g *Generation) Generate(id int64) *Synthetic {
 type maker struct {
 	g *Generation
 	r *rand.Rand
-	s *Synthetic
+	s *Patient
 
 	start   time.Time
 	span    float64   // days of the record
@@ -147,7 +159,7 @@ type maker struct {
 }
 
 type made struct {
-	SyntheticEvent
+	Event
 	mark int // 1 the drug, 2 the abnormal value
 }
 
@@ -156,7 +168,7 @@ func (m *maker) at(days float64) time.Time {
 }
 
 func (m *maker) add(code string, value, days float64, mark int) {
-	m.events = append(m.events, made{SyntheticEvent{code, value, m.at(days)}, mark})
+	m.events = append(m.events, made{Event{code, value, m.at(days)}, mark})
 }
 
 // normal returns a value of an analyte as it usually is for this patient.
@@ -191,7 +203,7 @@ func (m *maker) background(id int64) {
 	m.start = time.Date(2010+r.IntN(8), time.Month(1+r.IntN(12)), 1+r.IntN(28), 0, 0, 0, 0, time.UTC)
 	m.span = 780 + 320*r.Float64()
 	age := 30 + 55*r.Float64()
-	m.s = &Synthetic{ID: id, Birth: m.at(-365.25 * age).Truncate(24 * time.Hour), Sex: []string{"F", "M"}[r.IntN(2)], Drug: -1, Lab: -1}
+	m.s = &Patient{ID: id, Birth: m.at(-365.25 * age).Truncate(24 * time.Hour), Sex: []string{"F", "M"}[r.IntN(2)], Drug: -1, Lab: -1}
 	m.unit = r.IntN(2)
 	for k := range m.offsets {
 		_, between, _ := analyte(k)
