@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"heed/autograd"
 	"heed/explain"
@@ -99,45 +98,16 @@ func (h *headStudy) patch(ctx context.Context, cases []alertCase) error {
 }
 
 // and adds the interaction of a patient, and how much of it is lost if one part of
-// one layer adds up:
-//
-//	part(both) := part(other) + part(normal) - part(neither)
-//
-// at one of two tokens: that of the value, and [CLS]. What is lost there may be made
-// there or only pass through: a part that copies what an earlier one made loses it too.
+// one layer adds up at one of two tokens: that of the value, and [CLS].
 func (h *headStudy) and(both, other, normal, neither *explain.Case, rows []int, lost []float64, n float64) {
-	var seen [4]map[string][]float32
-	var scores [4]float64
-	for i, c := range []*explain.Case{both, other, normal, neither} {
-		seen[i] = map[string][]float32{}
-		t := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
-			if strings.HasPrefix(name, "layers.") && len(v.Shape) == 2 {
-				seen[i][name] = slices.Clone(v.Data)
-			}
-		}}
-		scores[i] = float64(c.Run(t, 1).Data[0])
-	}
-	whole := scores[0] - scores[1] - scores[2] + scores[3]
-	h.out.Interaction += whole / n
-	h.out.Drug += (scores[2] - scores[3]) / n
-	h.out.Value += (scores[1] - scores[3]) / n
+	f := explain.NewFactorial(both, other, normal, neither) // the value alone, the drug alone
+	h.out.Interaction += f.Interaction() / n
+	h.out.Drug += (f.Second - f.Neither) / n
+	h.out.Value += (f.First - f.Neither) / n
 	for l, layer := range h.m.Layers {
-		for k, part := range [][2]string{{".input", ".middle"}, {".middle", ".output"}} {
-			from, to := layer.Name+part[0], layer.Name+part[1]
+		for k, part := range []explain.Residual{explain.LayerMiddle, explain.LayerOutput} {
 			for at, row := range rows {
-				t := &autograd.Tape{NoGrad: true, Probe: func(name string, v *autograd.Var) {
-					if name != to {
-						return
-					}
-					d := v.Dim(-1)
-					for j := row * d; j < (row+1)*d; j++ {
-						for i, sign := range []float32{1, -1, -1, 1} {
-							v.Data[j] -= sign * (seen[i][to][j] - seen[i][from][j])
-						}
-					}
-				}}
-				score := float64(both.Run(t, 1).Data[0])
-				lost[4*l+2*k+at] += (scores[0] - score) / n
+				lost[4*l+2*k+at] += (f.Both - f.Added(layer.Name, part, row)) / n
 			}
 		}
 	}
