@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"heed/format/bed"
+	"heed/format/meme"
 	"heed/motif"
 )
 
@@ -139,21 +140,19 @@ func (x *MotifSearch) WriteBED(w io.Writer) error {
 // WriteMEME writes the matrices of the found motifs in minimal MEME format,
 // version 4.
 func (x *MotifSearch) WriteMEME(w io.Writer) error {
-	b := bufio.NewWriter(w)
-	strands := "+"
-	if x.Result.Options.Strands {
-		strands = "+ -"
-	}
-	bg := x.Result.Background
-	fmt.Fprintf(b, "MEME version 4\n\nALPHABET= ACGT\n\nstrands: %s\n\nBackground letter frequencies\nA %.5f C %.5f G %.5f T %.5f\n", strands, bg[0], bg[1], bg[2], bg[3])
+	f := &meme.File{Version: "4", OneStrand: !x.Result.Options.Strands, Background: x.Result.Background}
 	for _, m := range x.significant() {
-		p := m.Probabilities(bg)[m.From:m.To]
-		fmt.Fprintf(b, "\nMOTIF %s %s\nletter-probability matrix: alength= 4 w= %d nsites= %d E= %s\n", m.Name, m.Consensus(), len(p), m.Found[motif.Positive], short(m.E))
-		for _, row := range p {
-			fmt.Fprintf(b, " %.6f %.6f %.6f %.6f\n", row[0], row[1], row[2], row[3])
+		e, err := strconv.ParseFloat(short(m.E), 64) // four digits are enough
+		if err != nil {
+			return fmt.Errorf("motif %s has an E of %v", m.Name, m.E)
 		}
+		out := meme.Motif{ID: m.Name, Name: m.Consensus(), Sites: float64(m.Found[motif.Positive]), E: e}
+		for _, row := range m.Probabilities(f.Background)[m.From:m.To] {
+			out.Probabilities = append(out.Probabilities, [4]float64(row))
+		}
+		f.Motifs = append(f.Motifs, out)
 	}
-	return b.Flush()
+	return meme.Write(w, f)
 }
 
 // Summary returns a few lines for the terminal.

@@ -153,3 +153,31 @@ func TestSpread(t *testing.T) {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
+
+// Matrices are written as Tomtom reads them, byte by byte; what does not count as
+// found is left out.
+func TestWriteMEME(t *testing.T) {
+	found := &motif.Motif{Name: "for-1", Counts: [][]float64{{9, 9, 9, 9}, {1, 0, 0, 36}, {36, 0, 1, 0}}, From: 1, To: 3, E: 1.23456e-22}
+	found.Found[motif.Positive] = 37
+	x := &MotifSearch{Result: &motif.Result{Background: [4]float64{.3, .2, .2, .3}, Motifs: []*motif.Motif{found, {Name: "for-2", E: 1}}}}
+	const body = `
+Background letter frequencies
+A 0.30000 C 0.20000 G 0.20000 T 0.30000
+
+MOTIF for-1 TA
+letter-probability matrix: alength= 4 w= 2 nsites= 37 E= 1.235e-22
+ 0.034211 0.005263 0.005263 0.955263
+ 0.955263 0.005263 0.031579 0.007895
+`
+	for _, strands := range []bool{false, true} {
+		x.Result.Options.Strands = strands
+		want := "MEME version 4\n\nALPHABET= ACGT\n\nstrands: +\n" + body
+		if strands {
+			want = strings.Replace(want, ": +", ": + -", 1)
+		}
+		var b bytes.Buffer
+		if err := x.WriteMEME(&b); err != nil || b.String() != want {
+			t.Errorf("error %v, got\n%s", err, &b)
+		}
+	}
+}

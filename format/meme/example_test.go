@@ -49,10 +49,9 @@ func ExampleWrite() {
 	// strands: + -
 	//
 	// Background letter frequencies
-	// A 0.250000 C 0.250000 G 0.250000 T 0.250000
+	// A 0.25000 C 0.25000 G 0.25000 T 0.25000
 	//
 	// MOTIF motif1
-	//
 	// letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0
 	//  0.000000 0.000000 0.000000 1.000000
 	//  0.500000 0.250000 0.250000 0.000000

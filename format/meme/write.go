@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// Write writes a file in the minimal format, probabilities with six decimals. It
-// calls w.Write once. What [Read] could not read back is refused.
+// Write writes a file in the minimal format, probabilities with six decimals and
+// the background with five, as MEME does. It calls w.Write once. What [Read] could
+// not read back is refused.
 func Write(w io.Writer, f *File) error {
 	version, background := f.Version, f.Background
 	if version == "" {
@@ -29,7 +30,7 @@ func Write(w io.Writer, f *File) error {
 			b = append(b, ' ')
 		}
 		b = append(b, alphabet[i], ' ')
-		b = strconv.AppendFloat(b, p, 'f', 6, 64)
+		b = strconv.AppendFloat(b, p, 'f', 5, 64)
 	}
 	b = append(b, '\n')
 	for _, m := range f.Motifs {
@@ -37,7 +38,7 @@ func Write(w io.Writer, f *File) error {
 		if m.Name != "" {
 			b = fmt.Appendf(b, " %s", m.Name)
 		}
-		b = fmt.Appendf(b, "\n\nletter-probability matrix: alength= %d w= %d nsites= %v E= %v\n", len(alphabet), len(m.Probabilities), m.Sites, m.E)
+		b = fmt.Appendf(b, "\nletter-probability matrix: alength= %d w= %d nsites= %v E= %v\n", len(alphabet), len(m.Probabilities), m.Sites, m.E)
 		for _, row := range m.Probabilities {
 			for _, p := range row {
 				b = append(b, ' ')
