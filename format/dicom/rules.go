@@ -25,6 +25,10 @@ func (d *deidentifier) rule(e *Element) (Action, string) {
 		return Remove, "about the procedure"
 	case g == 0x0012:
 		return Remove, "about a clinical trial"
+	case g == 0x0016:
+		return Remove, "how and where a photograph was taken"
+	case g == 0x0034:
+		return Remove, "flows of real-time video"
 	case g == 0x0070 || g == 0x0400 || g == 0x4FFE || g == 0xFFFA || g == 0x0042:
 		return Remove, "annotations, documents and signatures"
 	case g&0xff00 == 0x5000 || g&0xff00 == 0x6000:
@@ -38,13 +42,19 @@ func (d *deidentifier) rule(e *Element) (Action, string) {
 	case "UI":
 		return Replace, "UID"
 	case "DA", "DT":
-		if d.ShiftDates {
+		switch {
+		case d.ShiftDates:
 			return Shift, "date"
+		case t == tagStudyDate || t == tagContentDate:
+			return Empty, mustBe
 		}
 		return Remove, "date"
 	case "TM":
-		if d.ShiftDates {
+		switch {
+		case d.ShiftDates:
 			return Keep, "time, its date being shifted"
+		case t == tagStudyTime || t == tagContentTime:
+			return Empty, mustBe
 		}
 		return Remove, "time"
 	case "SQ":
@@ -88,12 +98,14 @@ var rules = []struct {
 	{0x00080050, Empty, mustBe}, // AccessionNumber
 	{0x00080090, Empty, mustBe}, // ReferringPhysicianName
 	{0x00200010, Empty, mustBe}, // StudyID
+	{0x00180010, Empty, mustBe}, // ContrastBolusAgent
 	// Removed although their value representation would let them be kept.
 	{0x00080015, Remove, "time"},                                   // InstanceCoercionDateTime
 	{0x00080082, Remove, place},                                    // InstitutionCodeSequence
 	{0x00080096, Remove, person},                                   // ReferringPhysicianIdentificationSequence
 	{0x0008009D, Remove, person},                                   // ConsultingPhysicianIdentificationSequence
 	{0x00080051, Remove, links},                                    // IssuerOfAccessionNumberSequence
+	{0x00081041, Remove, place},                                    // InstitutionalDepartmentTypeCodeSequence
 	{0x00081049, Remove, person},                                   // PhysiciansOfRecordIdentificationSequence
 	{0x00081052, Remove, person},                                   // PerformingPhysicianIdentificationSequence
 	{0x00081062, Remove, person},                                   // PhysiciansReadingStudyIdentificationSequence
@@ -110,6 +122,16 @@ var rules = []struct {
 	{0x00089092, Remove, content},                                  // ReferencedImageEvidenceSequence
 	{0x00089154, Remove, content},                                  // SourceImageEvidenceSequence
 	{0x00080201, Remove, "time"},                                   // TimezoneOffsetFromUTC
+	{0x00185011, Remove, device},                                   // TransducerIdentificationSequence
+	{0x00203401, Remove, device},                                   // ModifyingDeviceID
+	{0x0040A073, Remove, person},                                   // VerifyingObserverSequence
+	{0x0040A078, Remove, person},                                   // AuthorObserverSequence
+	{0x0040A07A, Remove, person},                                   // ParticipantSequence
+	{0x0040A07C, Remove, person},                                   // CustodialOrganizationSequence
+	{0x0040A088, Remove, person},                                   // VerifyingObserverIdentificationCodeSequence
+	{0x0040A358, Remove, person},                                   // VerbalSourceIdentifierCodeSequenceTrial
+	{0x0040A730, Remove, content},                                  // ContentSequence
+	{0x30100081, Remove, content},                                  // PrescriptionNotesSequence
 	{0x00181000, Remove, device},                                   // DeviceSerialNumber
 	{0x0018100A, Remove, device},                                   // UDISequence
 	{0x0018A001, Remove, links},                                    // ContributingEquipmentSequence

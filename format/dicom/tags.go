@@ -5,6 +5,10 @@ const (
 	tagSOPClass          Tag = 0x00080016
 	tagSOPInstance       Tag = 0x00080018
 	tagImageType         Tag = 0x00080008
+	tagStudyDate         Tag = 0x00080020
+	tagContentDate       Tag = 0x00080023
+	tagStudyTime         Tag = 0x00080030
+	tagContentTime       Tag = 0x00080033
 	tagModality          Tag = 0x00080060
 	tagPatientName       Tag = 0x00100010
 	tagPatientID         Tag = 0x00100020
