@@ -21,7 +21,7 @@ import (
 // An importRequest is the command line of "heed ehr import".
 type importRequest struct {
 	im      importer
-	memory  string
+	memory  cli.Bytes
 	shares  string
 	zone    string
 	mapping string
@@ -30,7 +30,7 @@ type importRequest struct {
 }
 
 func importCommand(version string) *cobra.Command {
-	r := importRequest{}
+	r := importRequest{memory: 512e6}
 	c := &cobra.Command{
 		Use:   "import KIND SRC -o STORE",
 		Short: "Bring records of patients into one store of events",
@@ -53,7 +53,7 @@ func importCommand(version string) *cobra.Command {
 	fs.StringVarP(&r.im.Store, "output", "o", "", "folder of the new store")
 	fs.BoolVar(&r.im.Force, "force", false, "put the new store in the place of an old one")
 	fs.BoolVar(&r.im.Strict, "strict", false, "stop at the first row that would be dropped")
-	fs.StringVar(&r.memory, "mem-limit", "512M", "memory for sorting, such as 512M or 2G; beyond it files are used")
+	fs.Var(&r.memory, "mem-limit", "memory for sorting, such as 2GB; beyond it files are used")
 	fs.StringVar(&r.shares, "splits", "0.8,0.1,0.1", "shares of subjects for train, tuning and held_out, where the source has no splits")
 	fs.Uint64Var(&r.im.Seed, "seed", 1, "of the splits")
 	fs.StringVar(&r.zone, "zone", "", "time zone of times without one in FHIR: +01:00, or a name such as Europe/Berlin (default: such events are dropped)")
@@ -110,9 +110,7 @@ func (r *importRequest) run(ctx context.Context, kind, src string, stdout, tell 
 		return cli.Usagef("heed ehr import needs -o STORE")
 	}
 	var err error
-	if r.im.Memory, err = parseBytes(r.memory); err != nil {
-		return cli.Usagef("--mem-limit %s: %v", r.memory, err)
-	}
+	r.im.Memory = int64(r.memory)
 	if r.im.Shares, err = parseShares(r.shares); err != nil {
 		return cli.Usagef("--splits %s: %v", r.shares, err)
 	}
@@ -174,27 +172,6 @@ func (s *Summary) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func parseBytes(s string) (int64, error) {
-	unit := int64(1)
-	text := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "IB"), "B")
-	switch {
-	case strings.HasSuffix(text, "K"):
-		unit = 1 << 10
-	case strings.HasSuffix(text, "M"):
-		unit = 1 << 20
-	case strings.HasSuffix(text, "G"):
-		unit = 1 << 30
-	}
-	if unit > 1 {
-		text = text[:len(text)-1]
-	}
-	x, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(x > 0) || x*float64(unit) > 1<<50 {
-		return 0, errors.New("want a size such as 512M or 2G")
-	}
-	return int64(x * float64(unit)), nil
 }
 
 func parseShares(s string) (Shares, error) {

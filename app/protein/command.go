@@ -36,14 +36,14 @@ func Command(version string) *cobra.Command {
 type fitRequest struct {
 	job     Job
 	weights string
-	memory  float64
+	memory  cli.Bytes
 	out     string
 	force   bool
 	asJSON  bool
 }
 
 func fitCommand(version string) *cobra.Command {
-	r := fitRequest{}
+	r := fitRequest{memory: 8e9}
 	c := &cobra.Command{
 		Use:   "fit FAMILY",
 		Short: "Fit models of couplings to one family and read contacts from them",
@@ -132,7 +132,7 @@ Results do not depend on --threads.`,
 	fs.IntVar(&x.Steps, "axial-steps", 0, "axial: steps (default 1000)")
 	fs.Float64Var(&x.Rate, "axial-rate", 0, "axial: peak learning rate of AdamW (default 0.005)")
 	fs.BoolVar(&x.Untied, "axial-untied", false, "axial: a map of row attention for each row, not one for all")
-	fs.Float64Var(&r.memory, "max-memory", 8, "GiB that a fit may need")
+	fs.Var(&r.memory, "mem-limit", "memory that a fit may need")
 	fs.Uint64Var(&r.job.Seed, "seed", 1, "seed of everything random")
 	fs.IntVar(&a.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
@@ -148,10 +148,7 @@ func (r *fitRequest) setFlags(fs *pflag.FlagSet) error {
 		}
 		r.job.Family.Identity = x
 	}
-	if r.memory <= 0 {
-		return cli.Usagef("--max-memory %v: want a positive number of GiB", r.memory)
-	}
-	r.job.Fit.MaxMemory = int64(r.memory * (1 << 30))
+	r.job.Fit.MaxMemory = int64(r.memory)
 	// In a config 0 means the default; whoever types it means something else.
 	for _, name := range []string{"heads", "width", "steps", "batch", "rate", "lambda", "potts-steps", "potts-lambda", "cutoff", "max-gaps"} {
 		if f := fs.Lookup(name); f.Value.String() == "0" {

@@ -22,8 +22,7 @@ type contactsRequest struct {
 	model, fasta, out     string
 	maxLen, threads, rows int
 	perResidue            float64
-	memory                string
-	limit                 int64
+	limit                 cli.Bytes
 	report, heads         string
 	structure             StructureConfig
 	command               []string
@@ -80,7 +79,7 @@ heads over the residues, by --heads those of the largest weights in the contact 
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
-	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
+	fs.Var(&r.limit, "mem-limit", memoryHelp)
 	return c
 }
 
@@ -97,9 +96,6 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 		return cli.Usagef("--pairs %v: want a positive number", r.perResidue)
 	case r.maxLen < 1:
 		return cli.Usagef("--max-len %d: want 1 or more", r.maxLen)
-	}
-	if r.limit, err = parseBytes(r.memory); err != nil {
-		return err
 	}
 	if r.structure.File != "" && r.report == "" {
 		return cli.Usagef("--structure needs --report")
@@ -131,7 +127,7 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), truth.Describe())
 	}
-	plan, done, err := planMemory(cmd.ErrOrStderr(), r.limit, r.fasta, file, n, 0, func(w esm.Work, _ int) []esm.Part {
+	plan, done, err := planMemory(cmd.ErrOrStderr(), int64(r.limit), r.fasta, file, n, 0, func(w esm.Work, _ int) []esm.Part {
 		parts := append(file.plan(proteins, w, 0), esm.ContactPlan(longest(proteins), w))
 		if k := r.shownHeads(file); r.report != "" && k > 0 {
 			l := int64(longest(proteins))

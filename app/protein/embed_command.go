@@ -23,7 +23,7 @@ type embedRequest struct {
 	perResidue        bool
 	maxLen, threads   int
 	rows, tokens      int
-	memory            string
+	limit             cli.Bytes
 }
 
 func embedCommand() *cobra.Command {
@@ -64,7 +64,7 @@ is in the file.`,
 	fs.IntVar(&r.maxLen, "max-len", 4096, "residues of the longest sequence")
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
 	fs.IntVar(&r.tokens, "batch-tokens", 4096, "tokens of sequences that are computed together")
-	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
+	fs.Var(&r.limit, "mem-limit", memoryHelp)
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
 }
@@ -85,10 +85,6 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 	case r.tokens < 1:
 		return cli.Usagef("--batch-tokens %d: want 1 or more", r.tokens)
 	}
-	limit, err := parseBytes(r.memory)
-	if err != nil {
-		return err
-	}
 	file, err := readEncoderFile(r.model)
 	if err != nil {
 		return err
@@ -105,7 +101,7 @@ func (r *embedRequest) run(ctx context.Context, tell io.Writer) error {
 	if err != nil {
 		return err
 	}
-	plan, done, err := planMemory(tell, limit, r.fasta, file, n, r.tokens, func(w esm.Work, tokens int) []esm.Part {
+	plan, done, err := planMemory(tell, int64(r.limit), r.fasta, file, n, r.tokens, func(w esm.Work, tokens int) []esm.Part {
 		return file.plan(proteins, w, min(tokens, allTokens(proteins)))
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package protein
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -75,18 +74,11 @@ func (c *FitConfig) Plan(f *Family, file string) (Plan, error) {
 		bytes int64
 	}{{"potts", p.Potts}, {"factored", p.Factored}, {"axial", p.Axial}} {
 		if c.MaxMemory > 0 && x.bytes > c.MaxMemory {
-			return p, cli.Hint(format.TooLargef(file, 0, "%s of %d columns needs %s, the limit is %s", x.name, l, gibibytes(x.bytes), gibibytes(c.MaxMemory)),
-				"--max-memory raises the limit; --model factored needs less than potts")
+			return p, cli.Hint(format.TooLargef(file, 0, "%s of %d columns needs %s, the limit is %s", x.name, l, bytesText(x.bytes), bytesText(c.MaxMemory)),
+				"--mem-limit raises the limit; --model factored needs less than potts")
 		}
 	}
 	return p, nil
-}
-
-func gibibytes(n int64) string {
-	if n < 1<<30 {
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
 // Scores are what one method says of the pairs of columns (L, L). APC is what

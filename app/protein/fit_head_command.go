@@ -23,15 +23,16 @@ import (
 
 // A fitHeadRequest is the command line of "heed protein fit-head".
 type fitHeadRequest struct {
-	model, list, out, memory string
-	structures               []string
-	cost                     float64
-	folds, maxLen, rows      int
-	threads                  int
-	seed                     uint64
-	force                    bool
-	version                  string
-	command                  []string
+	model, list, out    string
+	limit               cli.Bytes
+	structures          []string
+	cost                float64
+	folds, maxLen, rows int
+	threads             int
+	seed                uint64
+	force               bool
+	version             string
+	command             []string
 }
 
 func fitHeadCommand(version string) *cobra.Command {
@@ -72,7 +73,7 @@ each other make the test too good: give unrelated ones.`,
 	fs.IntVar(&r.folds, "folds", 5, "folds of the test, at most one for each protein; 1 for no test")
 	fs.IntVar(&r.maxLen, "max-len", 1024, "residues of the longest protein")
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment to use")
-	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
+	fs.Var(&r.limit, "mem-limit", memoryHelp)
 	fs.Uint64Var(&r.seed, "seed", 1, "seed of the choice of pairs and of intervals")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
@@ -80,10 +81,6 @@ each other make the test too good: give unrelated ones.`,
 
 func (r *fitHeadRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 	cores, err := cores(r.threads)
-	if err != nil {
-		return err
-	}
-	limit, err := parseBytes(r.memory)
 	if err != nil {
 		return err
 	}
@@ -125,14 +122,14 @@ func (r *fitHeadRequest) run(ctx context.Context, stdout, tell io.Writer) error 
 		return append(largest, esm.ContactPlan(longest(proteins), w), mapPart(longest(proteins)))
 	}
 	room := int64(2e9)
-	if limit > 0 {
-		room = limit - program.Bytes - file.weights().Bytes - sumParts(pass(esm.Work{Cores: cores}, 0))
+	if r.limit > 0 {
+		room = int64(r.limit) - program.Bytes - file.weights().Bytes - sumParts(pass(esm.Work{Cores: cores}, 0))
 	}
 	f, err := choosePairs(list, pairsThatFit(max(0, room), channels), r.seed)
 	if err != nil {
 		return format.TooLargef(r.model, 0, "%w", err)
 	}
-	plan, done, err := planMemory(tell, limit, r.model, file, cores, 0, func(w esm.Work, n int) []esm.Part {
+	plan, done, err := planMemory(tell, int64(r.limit), r.model, file, cores, 0, func(w esm.Work, n int) []esm.Part {
 		return append(pass(w, n), esm.Part{Name: "features", Bytes: int64(len(f.at)) * int64(pairBytes(channels)),
 			How: fmt.Sprintf("%d pairs x (%d heads x 4 + 73) bytes", len(f.at), channels)})
 	})

@@ -108,7 +108,7 @@ func TestPlanRefusesTooMuch(t *testing.T) {
 	j := &Job{Family: FamilyConfig{File: family}, Fit: FitConfig{Model: "potts", Potts: alignment.PottsConfig{Cores: 1}, MaxMemory: 1 << 20}}
 	_, err := j.Load()
 	// 3 matrices of (30·21)² and, on one core, (30·21 + 20)·4·21 values of 4 bytes.
-	if want := family + ": too large: potts of 30 columns needs 4.8 MiB, the limit is 1.0 MiB"; err == nil || err.Error() != want {
+	if want := family + ": too large: potts of 30 columns needs 5.0 MB, the limit is 1.0 MB"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

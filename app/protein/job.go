@@ -95,13 +95,13 @@ func (o *Outcome) describe(w io.Writer) {
 		fmt.Fprintf(w, "warning: %s\n", text)
 	}
 	if o.Plan.Potts > 0 {
-		fmt.Fprintf(w, "memory: potts %s\n", gibibytes(o.Plan.Potts))
+		fmt.Fprintf(w, "memory: potts %s\n", bytesText(o.Plan.Potts))
 	}
 	if o.Plan.Factored > 0 {
-		fmt.Fprintf(w, "memory: factored %s\n", gibibytes(o.Plan.Factored))
+		fmt.Fprintf(w, "memory: factored %s\n", bytesText(o.Plan.Factored))
 	}
 	if o.Plan.Axial > 0 {
-		fmt.Fprintf(w, "memory: axial %s\n", gibibytes(o.Plan.Axial))
+		fmt.Fprintf(w, "memory: axial %s\n", bytesText(o.Plan.Axial))
 	}
 }
 

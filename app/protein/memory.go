@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strconv"
 	"strings"
 
 	"heed/checkpoint"
@@ -129,29 +128,8 @@ func planMemory(w io.Writer, limit int64, file string, model *encoderFile, cores
 
 // bytesText writes a size in decimal units.
 func bytesText(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-}
-
-// parseBytes reads the value of --mem-limit: a number and a unit, decimal (kB, MB,
-// GB) or binary (KiB, MiB, GiB). "" is no limit.
-func parseBytes(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	number := strings.TrimRight(text, "BbGgIiKkMmTt ")
-	unit, ok := map[string]float64{"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12,
-		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}[strings.ToLower(strings.TrimSpace(text[len(number):]))]
-	x, err := strconv.ParseFloat(number, 64)
-	if err != nil || !ok || !(x > 0 && x*unit < 1<<60) {
-		return 0, cli.Usagef("--mem-limit %q: want a number and a unit, such as 2GB or 500MiB", text)
-	}
-	return int64(x * unit), nil
+	b := cli.Bytes(n)
+	return b.String()
 }
 
 const memoryHelp = "memory to stay within, such as 2GB; smaller pieces and batches are taken, with the same results, or the work is refused"

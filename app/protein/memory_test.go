@@ -8,19 +8,6 @@ import (
 	"heed/model/esm"
 )
 
-func TestParseBytes(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "2GB": 2e9, "1.5 GiB": 3 << 29, "500MiB": 500 << 20, "64k": 64e3, "1000": 1000, "7B": 7} {
-		if n, err := parseBytes(text); err != nil || n != want {
-			t.Errorf("%q: %d, %v, want %d", text, n, err, want)
-		}
-	}
-	for _, text := range []string{"GB", "2 parsecs", "-1GB", "0", "1e30GB", "2GiBB"} {
-		if _, err := parseBytes(text); err == nil {
-			t.Errorf("%q was taken", text)
-		}
-	}
-}
-
 // A limit makes batches, then pieces, smaller, and at last refuses with the
 // arithmetic.
 func TestPlanMemory(t *testing.T) {

@@ -26,11 +26,11 @@ type variantsRequest struct {
 	scan, force          bool
 	maxLen, rows, tokens int
 	threads              int
-	memory, version      string
+	version              string
+	limit                cli.Bytes
 	seed                 uint64
 	command              []string
 	pottsSteps           int
-	limit                int64
 	mutants              []string
 }
 
@@ -98,7 +98,7 @@ do not depend on --threads, --batch-tokens and --mem-limit.`,
 	fs.IntVar(&r.rows, "rows", 256, "rows of an alignment that ESM-MSA-1b uses")
 	fs.IntVar(&r.tokens, "batch-tokens", 4096, "tokens of masked copies that are computed together")
 	fs.IntVar(&r.pottsSteps, "potts-steps", 100, "potts: steps of the fit")
-	fs.StringVar(&r.memory, "mem-limit", "", memoryHelp)
+	fs.Var(&r.limit, "mem-limit", memoryHelp)
 	fs.Uint64Var(&r.seed, "seed", 1, "seed of the intervals")
 	fs.IntVar(&r.threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
@@ -132,9 +132,6 @@ func (r *variantsRequest) run(ctx context.Context, stdout, tell io.Writer) error
 		return err
 	}
 	if err := r.check(); err != nil {
-		return err
-	}
-	if r.limit, err = parseBytes(r.memory); err != nil {
 		return err
 	}
 	list, err := r.read()
@@ -219,7 +216,7 @@ func (r *variantsRequest) byEncoder(ctx context.Context, cores int, list []dms.V
 	}
 	positions := touched(where, len(seq), r.scan)
 	masked := r.method == "masked-marginal"
-	plan, done, err := planMemory(tell, r.limit, r.file, file, cores, r.tokens, func(w esm.Work, tokens int) []esm.Part {
+	plan, done, err := planMemory(tell, int64(r.limit), r.file, file, cores, r.tokens, func(w esm.Work, tokens int) []esm.Part {
 		if !masked {
 			tokens = 0
 		}
@@ -262,8 +259,8 @@ func (r *variantsRequest) byPotts(ctx context.Context, cores int, list []dms.Var
 		fmt.Fprintf(tell, "warning: %s\n", text)
 	}
 	fmt.Fprintf(tell, "memory: at most %s\n", bytesText(need+program.Bytes))
-	if r.limit > 0 && need+program.Bytes > r.limit {
-		return nil, format.TooLargef(r.file, 0, "potts of %d columns needs %s, the limit is %s", family.Family.Columns, bytesText(need+program.Bytes), bytesText(r.limit))
+	if r.limit > 0 && need+program.Bytes > int64(r.limit) {
+		return nil, format.TooLargef(r.file, 0, "potts of %d columns needs %s, the limit is %s", family.Family.Columns, bytesText(need+program.Bytes), r.limit.String())
 	}
 	meter := newMeter(tell)
 	defer meter.stop()

@@ -32,7 +32,7 @@ func main() {
 		events   = flag.Int("events", 8_000_000, "number of events")
 		subjects = flag.Int("subjects", 0, "number of subjects (default one for 800 events)")
 		disorder = flag.Bool("disorder", false, "scatter the events of each subject")
-		limit    = flag.String("mem-limit", "512M", "passed on")
+		limit    = flag.String("mem-limit", "512MB", "passed on")
 	)
 	flag.Parse()
 	if *subjects == 0 {
