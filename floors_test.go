@@ -29,7 +29,7 @@ var floors = [][]string{
 // modules are the only ones that may be imported from outside, each with its
 // reason; docs/dependencies.md says more.
 var modules = map[string]string{
-	"golang.org/x/sys":                 "CPU features",
+	"golang.org/x/sys":                 "CPU features, the core of a thread",
 	"github.com/klauspost/compress":    "gzip, several times as fast as the standard library's",
 	"github.com/spf13/cobra":           "commands, completion, help",
 	"github.com/spf13/pflag":           "the flags of cobra",

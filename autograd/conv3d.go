@@ -2,7 +2,6 @@ package autograd
 
 import (
 	"heed/internal/kernel"
-	"heed/internal/par"
 	"heed/tensor"
 )
 
@@ -38,7 +37,7 @@ func Conv3D(t *Tape, x, w, b *Var, s Window3D) *Var {
 	for i := range buffers {
 		buffers[i] = t.scratch(rows * k)
 	}
-	par.Do(tiles, t.cores(), func(worker, i int) {
+	t.do(tiles, func(worker, i int) {
 		lo, hi := i*rows, min((i+1)*rows, c.rows())
 		c.gather(buffers[worker], x.Data, lo, hi)
 		kernel.MulBias(&works[worker], kernel.Matrix(y.Data[lo*o:hi*o], hi-lo, o), kernel.Matrix(buffers[worker], hi-lo, k), weight, bias)

@@ -43,8 +43,9 @@ func main() {
 	rounds := flag.Int("rounds", 10, "timed rounds")
 	threads := flag.String("threads", "", "one setting of PyTorch in place of all, as in 1:2 for set_num_threads(1) and OPENBLAS_NUM_THREADS=2")
 	profile := flag.String("profile", "", "write a CPU profile of our passes to this file, without peers")
+	pause := flag.Duration("pause", 0, "with -profile: sleep before each pass, as in a race, where peers have their turn; threads go to sleep")
 	flag.Parse()
-	if err := run(*python, *node, *shape, *lengths, *threads, *cores, *rounds, *profile); err != nil {
+	if err := run(*python, *node, *shape, *lengths, *threads, *cores, *rounds, *profile, *pause); err != nil {
 		fmt.Fprintln(os.Stderr, "encoder:", err)
 		os.Exit(1)
 	}
@@ -53,7 +54,7 @@ func main() {
 // shapes are layers, width and heads; the feed-forward width is 4 times the width.
 var shapes = map[string][3]int{"8M": {6, 320, 20}, "150M": {30, 640, 20}}
 
-func run(python, node, shape, lengths, threads string, cores, rounds int, profile string) error {
+func run(python, node, shape, lengths, threads string, cores, rounds int, profile string, pause time.Duration) error {
 	s, ok := shapes[shape]
 	if !ok {
 		return fmt.Errorf("shape %q: want 8M or 150M", shape)
@@ -72,7 +73,7 @@ func run(python, node, shape, lengths, threads string, cores, rounds int, profil
 		ls = append(ls, l)
 	}
 	if profile != "" {
-		return profiled(ours, ls, cores, rounds, profile)
+		return profiled(ours, ls, cores, rounds, profile, pause)
 	}
 	dir, err := os.MkdirTemp("", "encoder")
 	if err != nil {
@@ -185,7 +186,7 @@ func (f *forward) run() []float32 {
 	return f.model.Logits(f.tape, f.model.Encode(f.tape, f.batch)).Data
 }
 
-func profiled(m *esm.Model, ls []int, cores, rounds int, path string) error {
+func profiled(m *esm.Model, ls []int, cores, rounds int, path string, pause time.Duration) error {
 	out, err := os.Create(path)
 	if err != nil {
 		return err
@@ -202,6 +203,7 @@ func profiled(m *esm.Model, ls []int, cores, rounds int, path string) error {
 		var ts []float64
 		used := cpuTime()
 		for range rounds {
+			time.Sleep(pause)
 			begin := time.Now()
 			f.run()
 			ts = append(ts, time.Since(begin).Seconds())

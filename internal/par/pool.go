@@ -1,6 +1,7 @@
 package par
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,9 @@ type Pool struct {
 
 // lookout is how long a goroutine without work looks out for it.
 const lookout = 200 * time.Microsecond
+
+// patience is how long a caller lets those that it has started begin.
+const patience = 100 * time.Microsecond
 
 // A job is one call of Do. Its goroutines, the caller's included, leave when
 // no task is left.
@@ -46,9 +50,8 @@ func (p *Pool) Do(tasks, workers int, f func(worker, task int)) {
 	j := &job{tasks: tasks, workers: workers, f: f}
 	j.inside.Store(1)
 	p.job.Store(j)
-	for int(p.helpers.Load()) < workers-1 {
-		p.helpers.Add(1)
-		go p.help()
+	if missing := workers - 1 - int(p.helpers.Load()); missing > 0 {
+		p.start(missing)
 	}
 	j.run(0)
 	p.job.Store(nil)
@@ -56,6 +59,24 @@ func (p *Pool) Do(tasks, workers int, f func(worker, task int)) {
 	Await(func() bool { return j.inside.Load() == 0 })
 	if e := j.failed.Load(); e != nil {
 		panic(*e)
+	}
+}
+
+// start starts n goroutines that help. They begin on the caller's core if the
+// system has no better idea, and leave it: so the caller lets them.
+func (p *Pool) start(n int) {
+	p.helpers.Add(int32(n))
+	here := core()
+	var begun atomic.Int32
+	for range n {
+		go func() {
+			begun.Add(1)
+			leave(here)
+			p.help()
+		}()
+	}
+	for begin := time.Now(); int(begun.Load()) < n && time.Since(begin) < patience; {
+		yieldCore() // and not runtime.Gosched, after which the caller might be on another core
 	}
 }
 
@@ -138,6 +159,7 @@ func spin(ready func() bool) bool {
 			return true
 		}
 	}
-	yield()
+	runtime.Gosched() // other goroutines
+	yieldCore()       // and other threads: one may be what the caller waits for
 	return false
 }

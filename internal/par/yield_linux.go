@@ -1,13 +1,7 @@
 package par
 
-import (
-	"runtime"
-	"syscall"
-)
+import "syscall"
 
-// yield lets other goroutines run, and other threads: one of them may be what
-// the caller waits for, without a core of its own on a busy machine.
-func yield() {
-	runtime.Gosched()
-	syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
-}
+// yieldCore lets other threads run, which may have no core of their own on a busy
+// machine.
+func yieldCore() { syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }

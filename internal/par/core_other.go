@@ -1,0 +1,7 @@
+//go:build !linux
+
+package par
+
+func core() int { return -1 }
+
+func leave(int) {}
