@@ -43,7 +43,7 @@ func main() {
 	rounds := flag.Int("rounds", 10, "timed rounds")
 	threads := flag.String("threads", "", "one setting of PyTorch in place of all, as in 1:2 for set_num_threads(1) and OPENBLAS_NUM_THREADS=2")
 	profile := flag.String("profile", "", "write a CPU profile of our passes to this file, without peers")
-	pause := flag.Duration("pause", 0, "with -profile: sleep before each pass, as in a race, where peers have their turn; threads go to sleep")
+	pause := flag.Duration("pause", 50*time.Millisecond, "before each pass of any side, in which the threads of the others stop to look for work")
 	flag.Parse()
 	if err := run(*python, *node, *shape, *lengths, *threads, *cores, *rounds, *profile, *pause); err != nil {
 		fmt.Fprintln(os.Stderr, "encoder:", err)
@@ -86,7 +86,7 @@ func run(python, node, shape, lengths, threads string, cores, rounds int, profil
 	fmt.Printf("ESM-2 %s shape, %d layers of width %d, %d heads; kernel %s; %d cores; %d rounds\n\n", shape, s[0], s[1], s[2], kernel.Active(), cores, rounds)
 	fmt.Println("| tokens | side | median, ms | best, ms | median ratio to Heed | logits differ by at most |\n|---|---|---|---|---|---|")
 	for _, l := range ls {
-		if err := race(ours, dir, python, node, threads, s, l, cores, rounds); err != nil {
+		if err := race(ours, dir, python, node, threads, s, l, cores, rounds, pause); err != nil {
 			return err
 		}
 	}
@@ -267,7 +267,7 @@ func (p *peer) stop() {
 	p.cmd.Wait()
 }
 
-func race(m *esm.Model, dir, python, node, threads string, s [3]int, l, cores, rounds int) error {
+func race(m *esm.Model, dir, python, node, threads string, s [3]int, l, cores, rounds int, pause time.Duration) error {
 	ours := newForward(m, l, cores)
 	logits := slices.Clone(ours.run())
 	var peers []*peer
@@ -330,10 +330,12 @@ func race(m *esm.Model, dir, python, node, threads string, s [3]int, l, cores, r
 	var times []float64
 	ours.run()
 	for range rounds {
+		time.Sleep(pause)
 		begin := time.Now()
 		ours.run()
 		times = append(times, time.Since(begin).Seconds())
 		for _, p := range peers {
+			time.Sleep(pause)
 			if err := p.pass(); err != nil {
 				return err
 			}
