@@ -59,6 +59,10 @@ gzipped or not. Its first row is the query (--query names another); columns in w
 the query has a gap are left out (--columns all keeps them). A row counts 1 over the
 number of rows at least as alike as --weights.
 
+--holdout 0.1 keeps a tenth of the rows, in whole clusters of 80 % identity, from the
+models and says how well each predicts their residues: what settings may be chosen
+by, for no structure has a part in it.
+
 With --structure the pairs are compared with the contacts of a PDB or mmCIF file,
 beside two floors: mutual information, and nearness in the sequence. P@L/k is the
 share of contacts among the best L/k pairs, L being the number of positions of the
@@ -105,6 +109,7 @@ Results do not depend on --threads.`,
 	fs.StringVar(&r.weights, "weights", "0.8", "identity from which two rows count as copies, gaps counted as letters, or none")
 	fs.StringVar(&f.Rows, "rows", "all", "all, first:N, diverse:N (far from one another) or random:N (by weight)")
 	fs.Float64Var(&f.MinCoverage, "min-coverage", 0, "leave out rows that fill less than this share of the query")
+	fs.Float64Var(&f.Holdout, "holdout", 0, "share of the rows, in whole clusters, that is not fitted and judges the models")
 	fs.Float64Var(&f.MaxGaps, "max-gaps", 1, "leave out columns with more than this share of gaps")
 
 	s := &r.job.Structure
@@ -118,8 +123,8 @@ Results do not depend on --threads.`,
 	fs.IntVar(&a.Heads, "heads", 256, "factored: attention heads")
 	fs.IntVar(&a.Width, "width", 32, "factored: width of queries and keys")
 	fs.IntVar(&a.Steps, "steps", 800, "factored: steps")
-	fs.IntVar(&a.Batch, "batch", 128, "factored: sequences in a step")
-	fs.Float64Var(&a.Rate, "rate", 0.005, "factored: learning rate of AdamW")
+	fs.IntVar(&a.Batch, "batch", 1000, "factored: sequences in a step")
+	fs.Float64Var(&a.Rate, "rate", 0.005, "factored: first learning rate of AdamW, which falls along half a cosine")
 	fs.Float64Var(&a.Lambda, "lambda", 0.01, "factored: strength of regularisation")
 	fs.IntVar(&p.Steps, "potts-steps", 100, "potts: steps")
 	fs.Float64Var(&p.Lambda, "potts-lambda", 0.01, "potts: strength of regularisation")
@@ -131,6 +136,10 @@ Results do not depend on --threads.`,
 	fs.IntVar(&x.Batch, "axial-batch", 0, "axial: alignments in a step (default 16)")
 	fs.IntVar(&x.Steps, "axial-steps", 0, "axial: steps (default 1000)")
 	fs.Float64Var(&x.Rate, "axial-rate", 0, "axial: peak learning rate of AdamW (default 0.005)")
+	fs.Float64Var(&x.Mask, "axial-mask", 0, "axial: share of the residues to fill in (default 0.15)")
+	fs.Float64Var(&x.Decay, "axial-decay", 0, "axial: weight decay of AdamW (default 0.01)")
+	fs.Float64Var(&x.Dropout, "axial-dropout", 0, "axial: dropout of what is added to the residual")
+	fs.BoolVar(&x.Pairs, "axial-pairs", true, "axial: learn a bias of row attention for each head and pair of columns")
 	fs.BoolVar(&x.Untied, "axial-untied", false, "axial: a map of row attention for each row, not one for all")
 	fs.Var(&r.memory, "mem-limit", "memory that a fit may need")
 	fs.Uint64Var(&r.job.Seed, "seed", 1, "seed of everything random")

@@ -30,7 +30,11 @@ type FamilyConfig struct {
 	// NoWeights every row counts 1.
 	Identity  float64
 	NoWeights bool
-	Seed      uint64 // of random:N
+	// Holdout is a share of the rows, in whole clusters of rows that are copies by
+	// data.MSAIdentity, that no model is fitted to and all are judged by; the
+	// query's cluster is fitted. 0 means none.
+	Holdout float64
+	Seed    uint64 // of random:N and of Holdout
 }
 
 // A Family is an alignment, ready to be fitted.
@@ -42,6 +46,7 @@ type Family struct {
 	// ascending, 0-based.
 	Columns []int
 	Neff    float64
+	Held    *alignment.Family // rows that are not fitted; nil without Holdout
 
 	RowsRead    int // in the file
 	LowCoverage int // rows left out
@@ -80,6 +85,8 @@ func (c *FamilyConfig) Validate() error {
 		return cli.Usagef("--weights %v: want an identity above 0 and up to 1, or none", c.Identity)
 	case !(c.MaxGaps > 0 && c.MaxGaps <= 1):
 		return cli.Usagef("--max-gaps %v: want a share above 0 and up to 1", c.MaxGaps)
+	case !(c.Holdout >= 0 && c.Holdout < 1):
+		return cli.Usagef("--holdout %v: want a share from 0 to below 1", c.Holdout)
 	case !(c.MinCoverage >= 0 && c.MinCoverage <= 1):
 		return cli.Usagef("--min-coverage %v: want a share from 0 to 1", c.MinCoverage)
 	}
@@ -137,20 +144,27 @@ func (c FamilyConfig) Load() (*Family, error) {
 	}
 	f.Insertions = before - a.Columns
 	f.Query = bytes.ReplaceAll(a.Rows[0].Seq, []byte("-"), []byte("X"))
-	rows, weights, err := c.choose(f, a.Seqs())
+	rows, err := c.choose(f, a.Seqs())
 	if err != nil {
 		return nil, err
 	}
 	if rows, err = c.dropColumns(f, rows); err != nil {
 		return nil, err
 	}
-	f.Family, f.Unknown = alignment.Encode(rows)
-	if weights == nil {
-		if weights, err = c.weights(rows); err != nil {
+	if c.Holdout > 0 {
+		var held [][]byte
+		if rows, held, err = c.hold(rows); err != nil {
+			return nil, format.Invalidf(c.File, 0, "%w", err)
+		}
+		f.Held, _ = alignment.Encode(held)
+		if f.Held.Weights, err = c.weights(held); err != nil {
 			return nil, format.Invalidf(c.File, 0, "%w", err)
 		}
 	}
-	f.Family.Weights = weights
+	f.Family, f.Unknown = alignment.Encode(rows)
+	if f.Family.Weights, err = c.weights(rows); err != nil {
+		return nil, format.Invalidf(c.File, 0, "%w", err)
+	}
 	f.Neff = f.Effective()
 	return f, f.check(c.File)
 }
@@ -173,7 +187,7 @@ func (f *Family) warn(text string, args ...any) {
 }
 
 // choose leaves rows out.
-func (c *FamilyConfig) choose(f *Family, rows [][]byte) ([][]byte, []float64, error) {
+func (c *FamilyConfig) choose(f *Family, rows [][]byte) ([][]byte, error) {
 	pick := func(at []int) {
 		kept := make([][]byte, len(at))
 		for k, i := range at {
@@ -184,14 +198,14 @@ func (c *FamilyConfig) choose(f *Family, rows [][]byte) ([][]byte, []float64, er
 	if c.MinCoverage > 0 {
 		kept, err := data.RowFilter{MinCoverage: c.MinCoverage}.Filter(rows)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		f.LowCoverage = len(kept.LowCoverage)
 		pick(kept.Kept)
 	}
 	way, n, err := parseRows(c.Rows)
 	if err != nil || way == "all" || n >= len(rows) {
-		return rows, nil, err
+		return rows, err
 	}
 	f.NotSelected = len(rows) - n
 	switch way {
@@ -200,21 +214,49 @@ func (c *FamilyConfig) choose(f *Family, rows [][]byte) ([][]byte, []float64, er
 	case "diverse":
 		at, err := data.DiverseRows(rows, n)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		pick(at)
 	case "random":
 		w, err := c.weights(rows)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		at, err := data.SampleDistinctRows(w, n, rand.New(rand.NewPCG(c.Seed, 0x726f7773))) // "rows"
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		pick(at)
 	}
-	return rows, nil, nil
+	return rows, nil
+}
+
+// hold parts the rows into those that models are fitted to and those that are held
+// out. The first row, the query, is always fitted.
+func (c *FamilyConfig) hold(rows [][]byte) (fitted, held [][]byte, err error) {
+	clusters, err := data.RowClusters(rows, data.MSAIdentity)
+	if err != nil {
+		return nil, nil, err
+	}
+	parts, err := data.ClusteredHoldout(make([]int, len(rows)), clusters, 0, c.Holdout, rand.New(rand.NewPCG(c.Seed, 0x68656c64))) // "held"
+	if err != nil {
+		return nil, nil, err
+	}
+	out := make([]bool, len(rows))
+	for _, i := range parts.Test {
+		out[i] = clusters[i] != clusters[0]
+	}
+	for i, row := range rows {
+		if out[i] {
+			held = append(held, row)
+		} else {
+			fitted = append(fitted, row)
+		}
+	}
+	if len(held) == 0 {
+		return nil, nil, fmt.Errorf("%d rows in %d clusters: --holdout %v leaves none of them out", len(rows), slices.Max(clusters)+1, c.Holdout)
+	}
+	return fitted, held, nil
 }
 
 func (c *FamilyConfig) weights(rows [][]byte) ([]float64, error) {

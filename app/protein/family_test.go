@@ -1,10 +1,16 @@
 package protein
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"heed/model/alignment"
 )
 
 // tiny has a query with a gap, an insertion, a fragment, a copy and an X.
@@ -89,11 +95,80 @@ func TestLoadFamilyErrors(t *testing.T) {
 		{tiny, FamilyConfig{Identity: 2}, "--weights 2: want an identity above 0 and up to 1, or none"},
 		{tiny, FamilyConfig{MaxGaps: math.NaN()}, "--max-gaps NaN: want a share above 0 and up to 1"},
 		{tiny, FamilyConfig{MinCoverage: 2}, "--min-coverage 2: want a share from 0 to 1"},
+		{tiny, FamilyConfig{Holdout: 1}, "--holdout 1: want a share from 0 to below 1"},
+		{">a\nACDE\n>b\nACDE\n>c\nACDE\n", FamilyConfig{Holdout: 0.5}, "f.a3m: invalid: data: 1 clusters of 3 samples cannot be split into parts of 0.5, 0 and 0.5"},
 	} {
 		c.config.File = write(t, "f.a3m", c.text)
 		_, err := c.config.Load()
 		if err == nil || !strings.HasSuffix(err.Error(), c.want) {
 			t.Errorf("error %v, want %s", err, c.want)
+		}
+	}
+}
+
+// Rows that are held out are whole clusters, never the query's, and every row is in
+// one part.
+func TestHoldout(t *testing.T) {
+	var text strings.Builder
+	for k := range 40 { // 20 pairs of copies
+		r := rand.New(rand.NewPCG(7, uint64(k/2)))
+		fmt.Fprintf(&text, ">row%d\n", k)
+		for range 30 {
+			text.WriteByte(alignment.AminoAcids[r.IntN(20)])
+		}
+		text.WriteByte('\n')
+	}
+	file := write(t, "f.fasta", text.String())
+	for seed := range uint64(20) {
+		f, err := FamilyConfig{File: file, Holdout: 0.25, Seed: seed}.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Sequences+f.Held.Sequences != 40 || f.Held.Sequences%2 != 0 || f.Held.Sequences < 8 || f.Held.Effective() != float64(f.Held.Sequences)/2 {
+			t.Errorf("seed %d: %d rows are fitted and %d held out", seed, f.Sequences, f.Held.Sequences)
+		}
+		seen := map[string]bool{}
+		for i := range f.Sequences {
+			seen[string(f.States[i*30:(i+1)*30])] = true
+		}
+		for i := range f.Held.Sequences {
+			if seen[string(f.Held.States[i*30:(i+1)*30])] {
+				t.Errorf("seed %d: a row is held out whose copy is fitted", seed)
+			}
+		}
+		if first, _ := alignment.Encode([][]byte{f.Query}); !seen[string(first.States)] {
+			t.Errorf("seed %d: the query is held out", seed)
+		}
+	}
+}
+
+// Models that know what was planted predict rows that they did not see better than
+// the profile of the columns does, and say so.
+func TestHeldOutLoss(t *testing.T) {
+	family, _ := planted(t, 400)
+	j := &Job{Family: FamilyConfig{File: family, Holdout: 0.2}, Fit: small(), Seed: 3}
+	j.Fit.Model = "all"
+	j.Fit.Axial = alignment.AxialConfig{Layers: 1, Width: 32, Heads: 4, Rows: 4, Batch: 8, Steps: 200, Rate: 0.01, Pairs: true}
+	o, err := j.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Run(context.Background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	s := o.Summary()
+	profile := *s.Held["profile"]
+	for _, name := range []string{"potts", "factored", "axial"} {
+		if held := s.Held[name]; held == nil || !(*held < profile-0.1) {
+			t.Errorf("%s: held-out loss %v, of the profile %v", name, *held, profile)
+		}
+	}
+	var b bytes.Buffer
+	o.describe(&b)
+	o.times(&b)
+	for _, want := range []string{"rows held out: ", "axial ", fmt.Sprintf("the profile of the columns %.4f\n", profile)} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("what is told lacks %q:\n%s", want, &b)
 		}
 	}
 }

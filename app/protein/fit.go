@@ -2,6 +2,7 @@ package protein
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -89,7 +90,11 @@ type Scores struct {
 	Floor    bool // a simple method to compare with, not a model
 	Raw, APC []float64
 	Loss     float64 // of the last step, nats for each effective sequence, factored for each sequence, axial for each masked residue
-	Took     time.Duration
+	// Held is the mean loss of a residue of rows that were not fitted, in nats: given
+	// all others (potts, factored), given 85 % of them and other rows (axial), or the
+	// frequencies of its column (profile). NaN without such rows, or such a loss.
+	Held float64
+	Took time.Duration
 }
 
 // A Fit is all scores of a family, models first.
@@ -99,15 +104,18 @@ type Fit struct {
 	Factored *alignment.Factored // likewise
 	Axial    *alignment.Axial    // likewise
 	Reading  *alignment.AxialReading
+	Profile  float64 // the floor of Scores.Held
 }
 
 // Fit fits the models one after the other, and computes the floors. see, if not
 // nil, is told of each step.
 func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, step, steps int)) (*Fit, error) {
-	out := &Fit{}
+	out := &Fit{Profile: math.NaN()}
 	l := f.Family.Columns
-	add := func(method string, floor bool, raw []float64, loss float64, since time.Time) {
-		out.Scores = append(out.Scores, &Scores{method, floor, raw, alignment.APC(raw, l), loss, time.Since(since)})
+	add := func(method string, floor bool, raw []float64, loss float64, since time.Time) *Scores {
+		s := &Scores{method, floor, raw, alignment.APC(raw, l), loss, math.NaN(), time.Since(since)}
+		out.Scores = append(out.Scores, s)
+		return s
 	}
 	watch := func(model string, last *float64) func(step, steps int, loss float64) {
 		return func(step, steps int, loss float64) {
@@ -125,7 +133,10 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 			return nil, err
 		}
 		out.Potts = m
-		add("potts", false, m.Scores(), loss/f.Neff, start)
+		s := add("potts", false, m.Scores(), loss/f.Neff, start)
+		if f.Held != nil {
+			s.Held = m.Loss(f.Held, config.Cores)
+		}
 	}
 	if c.fits("factored") {
 		start, loss, config := time.Now(), 0.0, c.Factored
@@ -135,7 +146,10 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 			return nil, err
 		}
 		out.Factored = m
-		add("factored", false, m.Scores(c.Factored.Cores), loss, start)
+		s := add("factored", false, m.Scores(c.Factored.Cores), loss, start)
+		if f.Held != nil {
+			s.Held = m.Loss(f.Held, c.Factored.Cores)
+		}
 	}
 	if c.fits("axial") {
 		start, loss, config := time.Now(), 0.0, c.Axial
@@ -148,12 +162,20 @@ func (c *FitConfig) Fit(ctx context.Context, f *Family, see func(model string, s
 		if out.Reading, err = m.Read(ctx, f.Family, config.Seed, config.Cores); err != nil {
 			return nil, err
 		}
-		add("axial", false, out.Reading.Jacobian, loss, start)
+		s := add("axial", false, out.Reading.Jacobian, loss, start)
+		if f.Held != nil {
+			if s.Held, err = m.Loss(f.Family, f.Held, config.Seed, config.Cores); err != nil {
+				return nil, err
+			}
+		}
 		add("axial-attention", false, out.Reading.Attention, loss, start)
+	}
+	if f.Held != nil {
+		out.Profile = alignment.ProfileLoss(f.Family, f.Held)
 	}
 	start := time.Now()
 	add("mutual information", true, alignment.MutualInformation(f.Family, alignment.InformationPseudocount, c.Factored.Cores), 0, start)
 	near := alignment.Nearness(f.Columns)
-	out.Scores = append(out.Scores, &Scores{Method: "nearness", Floor: true, Raw: near, APC: near})
+	out.Scores = append(out.Scores, &Scores{Method: "nearness", Floor: true, Raw: near, APC: near, Held: math.NaN()})
 	return out, ctx.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -85,6 +86,9 @@ func (o *Outcome) describe(w io.Writer) {
 	if f.LowCoverage+f.NotSelected > 0 {
 		fmt.Fprintf(w, "rows left out: %d of low coverage, %d not selected\n", f.LowCoverage, f.NotSelected)
 	}
+	if f.Held != nil {
+		fmt.Fprintf(w, "rows held out: %d, effective number %.1f\n", f.Held.Sequences, f.Held.Effective())
+	}
 	if f.Insertions+f.Gappy > 0 {
 		fmt.Fprintf(w, "columns left out: %d in which the query has a gap, %d of too many gaps\n", f.Insertions, f.Gappy)
 	}
@@ -109,6 +113,11 @@ func (o *Outcome) describe(w io.Writer) {
 func (o *Outcome) times(w io.Writer) {
 	for _, m := range o.Fit.models() {
 		fmt.Fprintf(w, "%s took %v\n", m.Method, m.Took.Round(100*time.Millisecond))
+	}
+	for _, m := range o.Fit.models() {
+		if !math.IsNaN(m.Held) {
+			fmt.Fprintf(w, "rows held out: %s %.4f nats for each residue, the profile of the columns %.4f\n", m.Method, m.Held, o.Fit.Profile)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ type Summary struct {
 	Gappy       int                 `json:"columns_of_gaps"`
 	Unknown     int                 `json:"unknown_letters"`
 	Warnings    []string            `json:"warnings"`
-	Loss        map[string]*float64 `json:"loss"` // nats per effective sequence (potts), sequence (factored) or masked residue (axial)
+	Loss        map[string]*float64 `json:"loss"`                    // nats per effective sequence (potts), sequence (factored) or masked residue (axial)
+	Held        map[string]*float64 `json:"held_out_loss,omitempty"` // nats for each residue of rows that were not fitted
 	Truth       *TruthSummary       `json:"truth,omitempty"`
 	Precisions  []PrecisionSummary  `json:"precisions,omitempty"`
 	Differences []DifferenceSummary `json:"differences,omitempty"`
@@ -105,6 +106,14 @@ func (o *Outcome) Summary() *Summary {
 		Warnings: append([]string{}, f.Warnings...), Loss: map[string]*float64{}, Top: []PairSummary{}}
 	for _, m := range o.Fit.models() {
 		s.Loss[m.Method] = number(m.Loss)
+	}
+	if f.Held != nil {
+		s.Held = map[string]*float64{"profile": number(o.Fit.Profile)}
+		for _, m := range o.Fit.models() {
+			if !math.IsNaN(m.Held) {
+				s.Held[m.Method] = number(m.Held)
+			}
+		}
 	}
 	if t := o.Truth; t != nil {
 		s.Truth = &TruthSummary{File: t.File, Definition: t.Definition, Missing: t.Missing}

@@ -28,8 +28,8 @@ type AxialReading struct {
 
 // Readings are how Read draws: alignments, and changes of each column in each.
 const (
-	readAlignments = 4
-	readChanges    = 5
+	readAlignments = 8
+	readChanges    = 2
 )
 
 // Read returns what the model says of the pairs of columns, averaged over alignments
@@ -40,23 +40,43 @@ const (
 //	J_j[i][a][b] = mean over rows of the change of the logit of b at i when j becomes a
 //
 // with the means over a and over b taken away, and J_j[i] made symmetric with the
-// transpose of J_i[j]. No residue is masked for it. It takes L·20 passes.
+// transpose of J_i[j]. The residue at i is hidden, as it is in training, for the
+// prediction of one that is seen is the residue itself: the residues of an alignment
+// are dealt to 1/Mask parts, and each part is hidden in turn. It takes
+// L·16/Mask passes.
 func (m *Axial) Read(ctx context.Context, f *Family, seed uint64, cores int) (*AxialReading, error) {
 	r := rand.New(rand.NewPCG(seed, 0x726561)) // "rea"
 	l, h := m.Columns, len(m.Layers)*m.Config.Heads
 	out := &AxialReading{Maps: make([]float32, h*l*l), Attention: make([]float64, l*l)}
-	sums, counts := make([]float32, l*l*pairSize), make([]float32, l*Residues)
+	sums, counts := make([]float32, l*l*pairSize), make([]float32, l*l*Residues)
 	for range readAlignments {
 		rows, err := draw(f, m.Config.Rows, r)
 		if err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		states := gather(f, rows)
-		base := m.watch(states, out.Maps, cores)
-		m.answers(states, base, sums, counts, r, cores)
+		m.watch(states, out.Maps, cores)
+		part := make([]int, len(states))
+		parts := max(2, int(math.Round(1/m.Config.Mask)))
+		for i, s := range states {
+			if part[i] = r.IntN(parts); s >= Residues {
+				part[i] = -1 // gaps are never hidden
+			}
+		}
+		for k := range parts {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			hidden, cells := append([]uint8(nil), states...), []int32{}
+			for i, p := range part {
+				if p == k {
+					hidden[i], cells = Hidden, append(cells, int32(i))
+				}
+			}
+			if len(cells) > 0 {
+				m.answers(hidden, cells, sums, counts, r, cores)
+			}
+		}
 	}
 	kernel.Scale(out.Maps, 1.0/readAlignments)
 	for k := range h {
@@ -71,9 +91,8 @@ func (m *Axial) Read(ctx context.Context, f *Family, seed uint64, cores int) (*A
 	return out, nil
 }
 
-// watch adds the row attention over an alignment to maps, and returns its logits
-// (R·L, 20).
-func (m *Axial) watch(states []uint8, maps []float32, cores int) []float32 {
+// watch adds the row attention over an alignment to maps.
+func (m *Axial) watch(states []uint8, maps []float32, cores int) {
 	l, h, layer := m.Columns, m.Config.Heads, 0
 	t := &autograd.Tape{NoGrad: true, Cores: cores, Probe: func(name string, v *autograd.Var) {
 		if !strings.HasSuffix(name, ".row.weights") {
@@ -85,13 +104,15 @@ func (m *Axial) watch(states []uint8, maps []float32, cores int) []float32 {
 			kernel.Axpy(into, 1/float32(v.Dim(0)), v.Data[g*h*l*l:(g+1)*h*l*l])
 		}
 	}}
-	return append([]float32(nil), m.Logits(t, states, nil).Data...)
+	m.Logits(t, states, []int32{0})
 }
 
-// answers adds, for every column j, what changing it does to the logits at all
-// columns i: sums (j, i, a, b), and how many rows got residue a at j, counts (j, a).
-func (m *Axial) answers(states []uint8, base, sums, counts []float32, r *rand.Rand, cores int) {
+// answers adds, for every column j, what changing it does to the logits at some cells,
+// in columns i: sums (j, i, a, b), and how often residue a at j did so, counts
+// (j, i, a).
+func (m *Axial) answers(states []uint8, cells []int32, sums, counts []float32, r *rand.Rand, cores int) {
 	l, n := m.Columns, len(states)/m.Columns
+	base := append([]float32(nil), m.Logits(&autograd.Tape{NoGrad: true, Cores: cores}, states, cells).Data...)
 	shifts := make([]int, l*readChanges*n)
 	for i := range shifts {
 		shifts[i] = 1 + r.IntN(Residues-1)
@@ -105,26 +126,21 @@ func (m *Axial) answers(states []uint8, base, sums, counts []float32, r *rand.Ra
 		changed := append([]uint8(nil), states...)
 		for k := range readChanges {
 			for row := range n {
-				s := states[row*l+j]
-				if s >= Residues {
-					continue // a gap stays
+				if s := states[row*l+j]; s < Residues { // what is no residue stays
+					changed[row*l+j] = uint8((int(s) + shifts[(j*readChanges+k)*n+row]) % Residues)
 				}
-				changed[row*l+j] = uint8((int(s) + shifts[(j*readChanges+k)*n+row]) % Residues)
 			}
 			t.Reset()
-			y := m.Logits(t, changed, nil).Data
-			for row := range n {
-				a := int(changed[row*l+j])
+			y := m.Logits(t, changed, cells).Data
+			for c, cell := range cells {
+				i, a := int(cell)%l, int(changed[int(cell)/l*l+j])
 				if a >= Residues {
 					continue
 				}
-				counts[j*Residues+a]++
-				for i := range l {
-					at := (row*l + i) * Residues
-					into := sums[((j*l+i)*Residues+a)*Residues:][:Residues]
-					kernel.Add(into, y[at:at+Residues])
-					kernel.Axpy(into, -1, base[at:at+Residues])
-				}
+				counts[(j*l+i)*Residues+a]++
+				into := sums[((j*l+i)*Residues+a)*Residues:][:Residues]
+				kernel.Add(into, y[c*Residues:(c+1)*Residues])
+				kernel.Axpy(into, -1, base[c*Residues:(c+1)*Residues])
 			}
 		}
 	})
@@ -139,7 +155,7 @@ func jacobianNorms(sums, counts []float32, l int) []float64 {
 		for i := range l {
 			x := matrix(j, i)
 			for a := range Residues {
-				if n := counts[j*Residues+a]; n > 0 {
+				if n := counts[(j*l+i)*Residues+a]; n > 0 {
 					kernel.Scale(x[a*Residues:(a+1)*Residues], 1/n)
 				}
 			}

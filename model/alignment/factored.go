@@ -51,8 +51,8 @@ type FactoredConfig struct {
 	Heads  int     // 0 means 256
 	Width  int     // d; 0 means 32
 	Lambda float64 // strength of regularisation; 0 means 0.01
-	Rate   float64 // of AdamW, constant; 0 means 0.005
-	Batch  int     // sequences in a step; 0 means 128
+	Rate   float64 // of AdamW in the first step, falling to 1 % of it along half a cosine; 0 means 0.005
+	Batch  int     // sequences in a step; 0 means 1000
 	Steps  int     // 0 means 800
 	Seed   uint64
 	Cores  int // 0 means all. Results do not depend on it
@@ -66,7 +66,7 @@ func (c *FactoredConfig) Validate() error {
 	for _, x := range []struct {
 		field *int
 		value int
-	}{{&c.Heads, 256}, {&c.Width, 32}, {&c.Batch, 128}, {&c.Steps, 800}, {&c.Cores, par.Cores()}} {
+	}{{&c.Heads, 256}, {&c.Width, 32}, {&c.Batch, 1000}, {&c.Steps, 800}, {&c.Cores, par.Cores()}} {
 		if *x.field == 0 {
 			*x.field = x.value
 		}
@@ -159,7 +159,7 @@ func FitFactored(ctx context.Context, f *Family, c FactoredConfig) (*Factored, e
 		}
 		loss := w.gradient(f, order[:batch], c.Lambda)
 		order = order[batch:]
-		opt.Update(params, c.Rate, 1)
+		opt.Update(params, optim.WarmupCosine(step, 0, c.Steps, c.Rate, 0.01), 1)
 		if c.Tell != nil {
 			c.Tell(step+1, c.Steps, loss)
 		}
