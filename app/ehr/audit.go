@@ -37,6 +37,11 @@ type Probe struct {
 	AUROC metric.Interval `json:"-"`
 	Score [3]float64      `json:"auroc"` // estimate, low, high; NaN is written as -1
 	N     int             `json:"labels"`
+	Folds []float64       `json:"folds,omitempty"` // AUROC of each fold, if there are several
+
+	logits   []float64
+	positive []bool
+	subjects []int64
 }
 
 // A CodeScore is how well one code alone tells the label.
@@ -51,8 +56,9 @@ type AuditOptions struct {
 	FittedOn     []string // splits on which vocabulary, bins and normalisation were fitted; nil is not known
 	SelectedOn   []string // splits by which a model or a threshold was chosen; nil is not known
 	Seed         uint64
-	Resamples    int // of intervals; 0 stands for 500
-	MostExamples int // for the probes; 0 stands for 20,000
+	Resamples    int  // of intervals; 0 stands for 500
+	MostExamples int  // for the probes; 0 stands for 20,000
+	HeldOutOnly  bool // score the probes on held_out alone, as a model is
 }
 
 // An AuditResult is what Audit found.
@@ -60,6 +66,8 @@ type AuditResult struct {
 	Labels   int         `json:"labels"`
 	Subjects int         `json:"subjects"`
 	Positive int         `json:"-"`
+	Folds    int         `json:"folds"`
+	ScoredOn string      `json:"probes_scored_on"`
 	Checks   []Check     `json:"checks"`
 	Probes   []Probe     `json:"probes"`
 	Codes    []CodeScore `json:"codes"` // the strongest
@@ -119,6 +127,7 @@ type auditor struct {
 	seen                             []int
 	stamp                            int
 	positives, negatives             int
+	tried                            []Probe
 }
 
 type twin struct{ split string }
@@ -168,6 +177,14 @@ func newAuditor(labels []meds.Label, opt AuditOptions) *auditor {
 
 // result is what the subjects that were seen say.
 func (a *auditor) result(labels []meds.Label) (*AuditResult, error) {
+	if err := a.try(); err != nil {
+		return nil, err
+	}
+	return pooled([]*auditor{a}, labels), nil
+}
+
+// try fits the probes once everything was seen.
+func (a *auditor) try() error {
 	missing := 0
 	for id := range a.byID {
 		if !a.found(id) {
@@ -175,14 +192,53 @@ func (a *auditor) result(labels []meds.Label) (*AuditResult, error) {
 		}
 	}
 	if missing > 0 {
-		return nil, fmt.Errorf("%d of %d subjects with labels have no events in the store", missing, len(a.byID))
+		return fmt.Errorf("%d of %d subjects with labels have no events in the store", missing, len(a.byID))
 	}
-	out := &AuditResult{Labels: len(labels), Subjects: len(a.byID), Positive: a.positives}
-	out.Codes = a.scan()
-	out.Probes = a.probes()
-	out.Checks = a.checks(out)
-	return out, nil
+	a.tried = a.probes()
+	for i := range a.examples { // which are large, and have served
+		a.examples[i].bags = [3]map[int32]float64{}
+	}
+	return nil
 }
+
+// pooled is what the auditors of several folds found: the probes on the examples of
+// all folds together, and of each check the worst verdict.
+func pooled(folds []*auditor, labels []meds.Label) *AuditResult {
+	a := folds[0]
+	out := &AuditResult{Labels: len(labels), Subjects: len(a.byID), Positive: a.positives, Folds: len(folds), Codes: a.scan(), Probes: a.tried}
+	switch {
+	case !a.opt.HeldOutOnly:
+		out.ScoredOn = "tuning and held_out together"
+	case len(folds) > 1:
+		out.ScoredOn = "the test parts of all folds together"
+	default:
+		out.ScoredOn = "held_out"
+	}
+	for i := range out.Probes {
+		for _, b := range folds[1:] {
+			out.Probes[i].pool(b.tried[i])
+		}
+		out.Probes[i].measure(a.rng(), a.opt.Resamples)
+	}
+	out.Checks = a.checks(out)
+	worst, differs := make([]int, len(out.Checks)), make([]bool, len(out.Checks))
+	for k, b := range folds[1:] {
+		for i, c := range b.checks(out) {
+			differs[i] = differs[i] || c.Evidence != out.Checks[i].Evidence
+			if severity(c.Verdict) > severity(out.Checks[i].Verdict) {
+				out.Checks[i], worst[i] = c, k+1
+			}
+		}
+	}
+	for i := range out.Checks {
+		if differs[i] {
+			out.Checks[i].Evidence = fmt.Sprintf("fold %d: %s", worst[i]+1, out.Checks[i].Evidence)
+		}
+	}
+	return out
+}
+
+func severity(verdict string) int { return map[string]int{Pass: 0, Warn: 1, Fail: 2}[verdict] }
 
 // found says whether a subject was in the store: its labels are taken away then.
 func (a *auditor) found(id int64) bool { return a.byID[id] == nil }

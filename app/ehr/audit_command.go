@@ -170,6 +170,18 @@ func (p *Probe) text() string {
 	return fmt.Sprintf("%.3f (%.3f to %.3f)", p.AUROC.Estimate, p.AUROC.Low, p.AUROC.High)
 }
 
+// foldText lists the score of each fold.
+func (p *Probe) foldText() string {
+	var out []string
+	for _, x := range p.Folds {
+		if x < 0 {
+			x = math.NaN()
+		}
+		out = append(out, score(x))
+	}
+	return strings.Join(out, ", ")
+}
+
 // Sections returns what a report says about leaks, for the report of a model too.
 func (r *AuditResult) Sections() []report.Section {
 	checks := report.Table{Caption: "Fifteen ways in which a label leaks, and two searches for others",
@@ -180,9 +192,17 @@ func (r *AuditResult) Sections() []report.Section {
 	}
 	probes := report.Table{Caption: "Models that should know nothing, or little",
 		Columns: []report.Column{{Name: "model"}, {Name: "sees"}, {Name: "AUROC", Numeric: true}, {Name: "labels", Numeric: true}},
-		Notes:   []string{"Logistic regression, fitted on train, scored on tuning and held_out together; 95 % intervals resample patients."}}
+		Notes:   []string{"Logistic regression, fitted on train, scored on " + r.ScoredOn + "; 95 % intervals resample patients."}}
+	if r.Folds > 1 {
+		probes.Columns = append(probes.Columns, report.Column{Name: "fold by fold", Numeric: true})
+		checks.Notes = append(checks.Notes, fmt.Sprintf("Each check was made with the parts of each of %d folds; the worst verdict stands, with its evidence.", r.Folds))
+	}
 	for _, p := range r.Probes {
-		probes.Rows = append(probes.Rows, report.TableRow{Cells: []string{p.Name, p.What, p.text(), people(p.N)}})
+		row := []string{p.Name, p.What, p.text(), people(p.N)}
+		if r.Folds > 1 {
+			row = append(row, p.foldText())
+		}
+		probes.Rows = append(probes.Rows, report.TableRow{Cells: row})
 	}
 	codes := report.Table{Caption: "Single codes that tell most", Columns: []report.Column{{Name: "code"}, {Name: "AUROC alone", Numeric: true}},
 		Notes: []string{"Whether the code was seen before the prediction; below 0.5, its absence speaks for the label."}}

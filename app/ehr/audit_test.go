@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
+	"heed/data"
 	"heed/format/meds"
 )
 
@@ -233,5 +235,60 @@ func TestRareStaticCodes(t *testing.T) {
 	c := r.Checks[6]
 	if want := "2 static codes that speak of an outcome: DISCHARGE_LOCATION//HOME, (a code of fewer than 11 people)"; c.Verdict != Fail || c.Evidence != want {
 		t.Errorf("got  %s: %s\nwant %s", c.Verdict, c.Evidence, want)
+	}
+}
+
+// With folds every fold is audited, each with its own parts: what only the second
+// shows is found, and the probes are scored on every label once.
+func TestAuditOfFolds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 5))
+	var cases []Case
+	events := map[int64][]tableEvent{}
+	for id := range int64(120) {
+		c := Case{Patient: id, Micros: 10000 * meds.Day, Positive: rng.IntN(2) == 0}
+		cases = append(cases, c)
+		for range 25 {
+			at := meds.Clock(c.Micros - int64(rng.IntN(60*24*60))*meds.Minute)
+			events[id] = append(events[id], tableEvent{code: fmt.Sprint("LAB//", rng.IntN(20)), value: float32(rng.NormFloat64()), at: at})
+		}
+		slices.SortFunc(events[id], func(a, b tableEvent) int { return a.at.Compare(b.at) })
+	}
+	events[1] = events[0] // twins
+	fold := func(test func(i int) bool) (p data.Parts) {
+		for i := range cases {
+			switch {
+			case test(i):
+				p.Test = append(p.Test, i)
+			case i%10 == 9:
+				p.Valid = append(p.Valid, i)
+			default:
+				p.Train = append(p.Train, i)
+			}
+		}
+		return p
+	}
+	together, apart := fold(func(i int) bool { return i%4 < 2 }), fold(func(i int) bool { return i%2 == 1 })
+	for _, x := range []struct {
+		parts   []data.Parts
+		verdict string
+		fold    string
+		labels  int
+	}{
+		{[]data.Parts{together}, Warn, "", 60},
+		{[]data.Parts{together, together}, Warn, "", 120},
+		{[]data.Parts{together, apart}, Fail, "fold 2: ", 120},
+	} {
+		r, err := audit(context.Background(), &Tables{events: events}, cases, x.parts, AuditOptions{Resamples: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := r.Checks[14]; c.Verdict != x.verdict || strings.HasPrefix(c.Evidence, "fold ") != (x.fold != "") || !strings.HasPrefix(c.Evidence, x.fold) {
+			t.Errorf("%d folds: %s: %s: %s", len(x.parts), c.Name, c.Verdict, c.Evidence)
+		}
+		for _, p := range r.Probes {
+			if folds := len(x.parts); p.N != x.labels || folds > 1 && len(p.Folds) != folds || folds == 1 && p.Folds != nil {
+				t.Errorf("%d folds: %s: %d labels, folds %v", folds, p.Name, p.N, p.Folds)
+			}
+		}
 	}
 }

@@ -1,178 +1,225 @@
 package ehr
 
 import (
-	"bufio"
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"heed/data"
+	"heed/format/meds"
 	"heed/internal/cli"
 )
 
-func evaluateCommand() *cobra.Command {
-	var lists []string
-	var labels, part, out string
-	var asJSON bool
-	var threads int
-	var seed uint64
+// An evaluateRequest is the command line of "heed ehr evaluate".
+type evaluateRequest struct {
+	sourceRequest
+	job    Job
+	names  subjectNames
+	seed   uint64
+	out    string
+	force  bool
+	asJSON bool
+}
+
+// evaluationFolds are those in which floors learn from the source that a model from
+// elsewhere is measured on.
+const evaluationFolds = 5
+
+func evaluateCommand(version string) *cobra.Command {
+	r := evaluateRequest{job: Job{Floors: true, Audit: true, TuneShare: 0.2, Version: version}}
 	c := &cobra.Command{
 		Use:   "evaluate MODEL SOURCE",
-		Short: "Measure a trained model on timelines with outcomes",
-		Long: `Measure a model that heed ehr train made on the cases of a source: scores with
-intervals by resampling patients, calibration, a decision curve and subgroups, of
-which those with fewer than 11 positive or negative patients are not shown.
+		Short: "Measure a trained model on timelines with outcomes, beside floors and an audit of the labels",
+		Long: `Measure a model that heed ehr train made on the predictions of a source: the scores
+of heed ehr train with intervals that resample patients, calibration, a decision curve,
+subgroups, and the audit of the labels with its cheap models (heed ehr audit).
 
---part held_out takes the cases of that part alone; all, every case. Whether the model
-was trained on them is for you to know. ` + Notice + ".",
-		Example: `  heed ehr evaluate run/model.safetensors other-hospital --part all --json`,
-		Args:    twoArguments("a model", "a folder of timelines"),
+--part held_out takes the predictions of that part alone; all, every one. Beside the
+model stand floors that were fitted on this source: on its train and tuning parts, if
+--part is held_out and it has them; else in five folds of patients. They know this
+hospital, which a model from elsewhere does not. Whether the data are those that the
+model was trained on is said; whether patients are the same is for you to know.
+
+With -o, the folder, which nobody else may look into, gets report.html, metrics.json
+and predictions.tsv as heed ehr train writes them. Numbers of fewer than 11 people are
+not shown. ` + sentence(Notice) + ".",
+		Example: `  heed ehr evaluate run/model.safetensors other-hospital -o evaluation
+  heed ehr evaluate run/model.safetensors timelines --part held_out --json`,
+		Args: twoArguments("a model", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
-			if err != nil {
-				return err
-			}
-			p := &Predictions{}
-			p.add("transformer", cases, idx, 1, f.Probabilities(cases, idx), f.Threshold)
-			r, err := p.Result(seed)
-			if err != nil {
-				return err
-			}
-			if out != "" {
-				if err := writeJSONFile(out, evaluation{Notice, true, r}); err != nil {
-					return err
-				}
-			}
-			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(evaluation{Notice, true, r})
-			}
-			if err := WriteTable(cmd.OutOrStdout(), []*Result{r}); err != nil {
-				return err
-			}
-			return r.writeSubgroups(cmd.OutOrStdout())
+			r.job.Command = append([]string{"ehr", "evaluate"}, commandLine(cmd, args)...)
+			return r.run(cmd.Context(), args[0], args[1], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	sourceFlags(c, &labels, &lists, &part, &threads)
-	c.Flags().StringVarP(&out, "output", "o", "", "file for the results as JSON")
-	c.Flags().BoolVar(&asJSON, "json", false, "print results as JSON")
-	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the resampling")
+	fs := c.Flags()
+	r.sourceRequest.flags(fs)
+	r.names.flags(fs)
+	r.job.checkFlags(fs)
+	outputFlags(fs, &r.out, &r.force, &r.asJSON, "folder for the report, metrics and predictions")
+	fs.Uint64Var(&r.seed, "seed", 1, "seed of resampling, folds and floors")
 	return c
 }
 
-type evaluation struct {
-	IntendedUse string  `json:"intended_use"`
-	NotADevice  bool    `json:"not_a_device"`
-	Result      *Result `json:"result"`
-}
-
-func sourceFlags(c *cobra.Command, labels *string, lists *[]string, part *string, threads *int) {
-	c.Flags().StringVar(labels, "labels", "", "labels for a store in the layout of MEDS: a parquet file, a folder of heed ehr label, or the name of one in the store")
-	c.Flags().StringSliceVar(lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
-	c.Flags().StringVar(part, "part", "all", "train, tuning, held_out or all")
-	c.Flags().IntVar(threads, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
-}
-
-// loadBoth reads a model and the cases of one part of a source.
-func loadBoth(model, folder, labels string, lists []string, part string, threads int) (*Fitted, []Case, []int, error) {
-	switch part {
-	case "train", "tuning", "held_out", "all":
-	default:
-		return nil, nil, nil, cli.Usagef("--part %q: want train, tuning, held_out or all", part)
+func (r *evaluateRequest) run(ctx context.Context, model, folder string, stdout, stderr io.Writer) error {
+	if err := r.names.check(); err != nil {
+		return err
 	}
-	if threads < 0 {
-		return nil, nil, nil, cli.Usagef("--threads %d: want 0 or more", threads)
-	}
-	f, err := LoadFitted(model)
+	f, err := r.load(model, folder)
 	if err != nil {
-		return nil, nil, nil, err
+		return err
 	}
-	f.Config.Train.Cores = threads
-	source, err := openSource(folder, labels, lists)
+	hash, err := fileHash(model)
 	if err != nil {
-		return nil, nil, nil, err
+		return err
 	}
-	cases, _, err := source.Cases()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	var idx []int
-	for i := range cases {
-		if part == "all" || cases[i].Split == part {
-			idx = append(idx, i)
+	if r.out != "" {
+		if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
+			return err
 		}
 	}
-	if len(idx) == 0 {
-		return nil, nil, nil, cli.Usagef("--part %s: the source has no such predictions", part)
+	r.job.Source, r.job.Labels, r.job.Lists = folder, r.labels, r.lists
+	o, err := r.evaluate(ctx, f, func(line string) { fmt.Fprintln(stderr, line) })
+	if err != nil {
+		return err
 	}
-	return f, cases, idx, nil
+	o.Evaluated.ModelSHA256 = hash
+	return o.show(stdout, r.out, r.asJSON, nil, &r.names)
 }
 
-func (r *Result) writeSubgroups(w io.Writer) error {
-	for _, s := range r.Subgroups {
-		if s.Suppressed {
-			fmt.Fprintf(w, "%s %s: fewer than %d positive or negative patients, not shown\n", s.Group, s.Value, smallGroup)
-			continue
+// An Evaluated says of which model the predictions of an Outcome are that was not
+// trained for it.
+type Evaluated struct {
+	ModelSHA256 string `json:"model_sha256"`
+	Part        string `json:"part"`
+	Source      string `json:"of_the_source"` // what is known of whether the model has seen it
+	Floors      string `json:"floors_fitted_on,omitempty"`
+
+	seen bool // the model may have learned from these very predictions
+}
+
+// evaluate measures a model on the cases of the request.
+func (r *evaluateRequest) evaluate(ctx context.Context, f *Fitted, tell func(string)) (*Outcome, error) {
+	j := &r.job
+	j.Fit = f.Config
+	j.Fit.Train.Seed = r.seed
+	own := *f
+	own.Config = j.Fit
+	o := &Outcome{Job: j, Hash: r.source.Hash(), Left: r.left, Evaluated: &Evaluated{Part: r.part}}
+	o.split(r)
+	opt := o.relation(f)
+	tell(o.Evaluated.Source)
+	o.describe(tell)
+	if j.Audit {
+		opt.Seed = r.seed
+		if err := o.audit(ctx, r.source, opt, tell); err != nil {
+			return nil, err
 		}
-		fmt.Fprintf(w, "%s %s: %d predictions, %d positive, AUROC %.3f (%.3f-%.3f), predicted %.3f, observed %.3f\n",
-			s.Group, s.Value, s.N, s.Positives, s.AUROC.Estimate, s.AUROC.Low, s.AUROC.High, s.Predicted, s.Observed)
 	}
-	return nil
-}
-
-func predictCommand() *cobra.Command {
-	var lists []string
-	var labels, part, out string
-	var threads int
-	var names subjectNames
-	c := &cobra.Command{
-		Use:   "predict MODEL SOURCE",
-		Short: "Write the probability of the outcome for every prediction of a source",
-		Long: `Write a table with the calibrated probability of the outcome for every prediction of
-a source, and whether it is an alert at the threshold that was chosen in training
-(specificity .95 on the tuning part). Patients bear pseudonyms and predictions numbers;
-with --phi-safe=false they have subject_id and prediction_time. ` + Notice + ".",
-		Example: `  heed ehr predict run/model.safetensors timelines -o predictions.tsv`,
-		Args:    twoArguments("a model", "a folder of timelines"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := names.check(); err != nil {
-				return err
-			}
-			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
+	for k, p := range o.Parts {
+		o.predict(f, k)
+		if j.Floors && o.Evaluated.Floors != "" {
+			floors, err := own.tableFloors(&fitPart{cases: o.Cases, train: p.Train, tune: p.Valid}, p.Test)
 			if err != nil {
-				return err
+				return nil, foldError(err, k, len(o.Parts))
 			}
-			p := f.Probabilities(cases, idx)
-			write := func(w io.Writer) error {
-				b := bufio.NewWriter(w)
-				when, n := "prediction", 0 // dates of predictions are those of visits
-				if names.plain {
-					when = "prediction_time"
-				}
-				fmt.Fprintf(b, "# %s\n%s\t%s\tpredicted_boolean_probability\tpredicted_boolean_value\n", Notice, names.column(), when)
-				for i, j := range idx {
-					if n++; i > 0 && cases[j].Patient != cases[idx[i-1]].Patient {
-						n = 1
-					}
-					at := strconv.Itoa(n)
-					if names.plain {
-						at = cases[j].At
-					}
-					fmt.Fprintf(b, "%s\t%s\t%s\t%t\n", names.of(cases[j].Patient), at, strconv.FormatFloat(p[i], 'g', 6, 64), p[i] >= f.Threshold)
-				}
-				return b.Flush()
-			}
-			if out == "" {
-				return write(cmd.OutOrStdout())
-			}
-			return cli.WriteFile(out, write)
-		},
+			o.addFloors(floors, k)
+		}
 	}
-	names.flags(c.Flags())
-	sourceFlags(c, &labels, &lists, &part, &threads)
-	c.Flags().StringVarP(&out, "output", "o", "", "file for the table")
-	return c
+	if err := o.measure(); err != nil {
+		return nil, err
+	}
+	for _, x := range o.Results {
+		x.Folds = nil // of the floors alone
+	}
+	return o, nil
+}
+
+// split decides what floors and probes learn from.
+func (o *Outcome) split(r *evaluateRequest) {
+	o.Cases = r.cases
+	if r.part == meds.HeldOut {
+		p := data.Parts{Test: r.idx}
+		for i := range r.cases {
+			switch r.cases[i].Split {
+			case meds.Train:
+				p.Train = append(p.Train, i)
+			case meds.Tuning:
+				p.Valid = append(p.Valid, i)
+			}
+		}
+		if o.Parts = []data.Parts{p}; enough(o.Cases, o.Parts) {
+			o.Evaluated.Floors = "the train and tuning parts of this source"
+			return
+		}
+	}
+	o.Cases = make([]Case, len(r.idx))
+	all := make([]int, len(r.idx))
+	for k, i := range r.idx {
+		o.Cases[k], all[k] = r.cases[i], k
+	}
+	j := *o.Job
+	j.Folds = evaluationFolds
+	if folds, err := j.parts(o.Cases); err == nil && enough(o.Cases, folds) {
+		o.Parts, o.Evaluated.Floors = folds, fmt.Sprintf("%d folds of the patients of this source", evaluationFolds)
+		return
+	}
+	o.Parts = []data.Parts{{Test: all}}
+}
+
+// enough reports whether every part has both answers.
+func enough(cases []Case, parts []data.Parts) bool {
+	for _, p := range parts {
+		for _, idx := range [][]int{p.Train, p.Valid, p.Test} {
+			y := positives(cases, idx)
+			if !slices.Contains(y, true) || !slices.Contains(y, false) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// relation says what is known of a model and the source that it is measured on, and
+// what checks 8 and 13 make of it.
+func (o *Outcome) relation(f *Fitted) AuditOptions {
+	const these = "the very predictions that are measured"
+	e := o.Evaluated
+	switch {
+	case f.Info.DataSHA256 != o.Hash:
+		e.Source = "The model was trained on other data (their SHA-256 differs); whether patients are the same is not known."
+		return AuditOptions{}
+	case f.Folds == 0 && e.Part == meds.HeldOut:
+		e.Source = "The model was trained and chosen on the train and tuning parts of this source."
+		return AuditOptions{FittedOn: []string{meds.Train}, SelectedOn: []string{meds.Tuning}}
+	}
+	e.Source = "The model was trained on this very source: it has learned from patients that it is measured on, and these scores say little of others."
+	e.seen = true
+	return AuditOptions{FittedOn: []string{these}, SelectedOn: []string{these}}
+}
+
+// lead is the first paragraph of the page.
+func (o *Outcome) lead() string {
+	first := o.Results[0]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d predictions, %s positive", first.N, people(first.Positives))
+	if !small(first.Positives) {
+		fmt.Fprintf(&b, " (%.1f %%)", 100*first.Prevalence)
+	}
+	if o.Evaluated == nil {
+		b.WriteString(", of patients that the model was not trained on")
+	}
+	fmt.Fprintf(&b, ". AUROC %s", interval(first.score("AUROC")))
+	if len(o.Results) > 1 {
+		fmt.Fprintf(&b, "; of the floors, the best has %s.", o.bestFloor())
+	} else {
+		b.WriteString(". No floor was fitted.")
+	}
+	if o.Evaluated != nil {
+		b.WriteString(" " + o.Evaluated.Source)
+	}
+	return b.String()
 }

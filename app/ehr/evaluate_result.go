@@ -2,6 +2,7 @@ package ehr
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -27,6 +28,29 @@ type Result struct {
 	full []metric.ReliabilityBin // of which Bins are a part
 }
 
+// MarshalJSON leaves out how many are positive if they, or the others, are fewer
+// than 11.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	out := struct {
+		*plain
+		Positives  *int     `json:"positives"`
+		Prevalence *float64 `json:"prevalence"`
+	}{plain: (*plain)(r)}
+	if !small(r.Positives) && !small(r.N-r.Positives) { // as prevalence
+		out.Positives, out.Prevalence = &r.Positives, &r.Prevalence
+	}
+	return json.Marshal(out)
+}
+
+// prevalence is that of AUPRC by chance, if it may be shown.
+func (r *Result) prevalence() string {
+	if small(r.Positives) || small(r.N-r.Positives) {
+		return fmt.Sprintf("not shown (fewer than %d)", smallCell)
+	}
+	return score(r.Prevalence)
+}
+
 // A FoldScore is that of one fold alone.
 type FoldScore struct {
 	Fold  int      `json:"fold"`
@@ -49,9 +73,6 @@ type Bin struct {
 	Predicted float64 `json:"predicted"`
 	Observed  float64 `json:"observed"`
 }
-
-// smallGroup is the number of patients below which a cell of a table is not shown.
-const smallGroup = 11
 
 // A Subgroup is a part of the patients. What fewer than 11 patients stand behind
 // is suppressed.
@@ -84,7 +105,7 @@ func (p *Predictions) Result(seed uint64) (*Result, error) {
 	}
 	r.full = b.Reliability(10)
 	for _, x := range r.full {
-		if x.N >= smallGroup {
+		if x.N >= smallCell {
 			r.Bins = append(r.Bins, Bin{x.N, x.MeanScore, x.Fraction.Estimate})
 		}
 	}
@@ -129,7 +150,7 @@ func (p *Predictions) subgroups(seed uint64) ([]Subgroup, error) {
 	for _, k := range keys {
 		q := p.where(func(i int) bool { return p.Groups[i][k[0]] == k[1] })
 		s := Subgroup{Group: k[0], Value: k[1]}
-		if with, without := q.count(true), q.count(false); with < smallGroup || without < smallGroup {
+		if with, without := q.count(true), q.count(false); with < smallCell || without < smallCell {
 			s.Suppressed = true
 			out = append(out, s)
 			continue
@@ -213,7 +234,7 @@ func WriteTable(w io.Writer, results []*Result) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "AUPRC of chance is the prevalence, %.3f; intervals by %d resamples of patients\n%s\n", results[0].Prevalence, Resamples, Notice)
+	_, err := fmt.Fprintf(w, "AUPRC of chance is the prevalence, %s; intervals by %d resamples of patients\n%s\n", results[0].prevalence(), Resamples, Notice)
 	return err
 }
 
@@ -225,4 +246,19 @@ func (p *Predictions) writeTSV(w io.Writer, names *subjectNames) error {
 		fmt.Fprintf(b, "%s\t%d\t%t\t%s\t%t\n", names.of(id), p.Folds[i], p.Positive[i], strconv.FormatFloat(p.P[i], 'g', 6, 64), p.Alert[i])
 	}
 	return b.Flush()
+}
+
+// writeSubgroups writes one line for each.
+func (r *Result) writeSubgroups(w io.Writer) error {
+	for _, s := range r.Subgroups {
+		if s.Suppressed {
+			fmt.Fprintf(w, "%s %s: fewer than %d positive or negative patients, not shown\n", s.Group, s.Value, smallCell)
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s %s: %d predictions, %d positive, AUROC %.3f (%.3f-%.3f), predicted %.3f, observed %.3f\n",
+			s.Group, s.Value, s.N, s.Positives, s.AUROC.Estimate, s.AUROC.Low, s.AUROC.High, s.Predicted, s.Observed); err != nil {
+			return err
+		}
+	}
+	return nil
 }

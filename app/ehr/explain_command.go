@@ -12,9 +12,9 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	var lists []string
-	var labels, part, out string
-	var threads, top int
+	var src sourceRequest
+	var out string
+	var top int
 	var patient string
 	var names subjectNames
 	var seed uint64
@@ -37,12 +37,13 @@ many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + "."
 			if err := names.check(); err != nil {
 				return err
 			}
-			f, cases, idx, err := loadBoth(args[0], args[1], labels, lists, part, threads)
+			f, err := src.load(args[0], args[1])
 			if err != nil {
 				return err
 			}
+			cases := src.cases
 			var all []*Explanation
-			for _, i := range idx {
+			for _, i := range src.idx {
 				if id := cases[i].Patient; strconv.FormatInt(id, 10) != patient && names.of(id) != patient {
 					continue
 				}
@@ -74,7 +75,7 @@ many random ones. The patient bears a pseudonym. ` + limits + " " + Notice + "."
 			return err
 		},
 	}
-	sourceFlags(c, &labels, &lists, &part, &threads)
+	src.flags(c.Flags())
 	c.Flags().StringVar(&patient, "patient", "", "subject_id of the patient, or with --key the pseudonym")
 	names.flags(c.Flags())
 	c.Flags().IntVar(&top, "top", 10, "tokens to show")

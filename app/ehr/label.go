@@ -201,11 +201,13 @@ const smallCell = 11
 
 // people shows a number of people, or that it is small.
 func people(n int) string {
-	if n > 0 && n < smallCell {
+	if small(n) {
 		return fmt.Sprintf("<%d", smallCell)
 	}
 	return fmt.Sprint(n)
 }
+
+func small(n int) bool { return n > 0 && n < smallCell }
 
 func (s *LabelSummary) print(w io.Writer) error {
 	var b strings.Builder

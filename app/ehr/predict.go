@@ -21,6 +21,7 @@ type Fitted struct {
 	Temperature float64 // logits are divided by it; chosen on the tuning part
 	Shift       float64 // added after that; 0 if calibration is by temperature alone
 	Threshold   float64 // probability of an alert: specificity .95 on the tuning part
+	Folds       int     // of patients, in one of which it was trained; 0 if on the train part of its source
 	Info        checkpoint.Info
 }
 
@@ -53,6 +54,7 @@ type preprocessing struct {
 	Temperature float64 `json:"temperature"`
 	Shift       float64 `json:"shift,omitempty"`
 	Threshold   float64 `json:"threshold"`
+	Folds       int     `json:"folds,omitempty"`
 	IntendedUse string  `json:"intended_use"`
 }
 
@@ -63,7 +65,7 @@ func (f *Fitted) Save(path string) error {
 	info.Go, info.Kernel = runtime.Version(), kernel.Active().String()
 	for dst, v := range map[*json.RawMessage]any{
 		&info.Config: f.Config, &info.Tokenizer: f.Vocabulary,
-		&info.Preprocessing: preprocessing{f.Temperature, f.Shift, f.Threshold, Notice},
+		&info.Preprocessing: preprocessing{f.Temperature, f.Shift, f.Threshold, f.Folds, Notice},
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -119,7 +121,7 @@ func LoadFitted(path string) (*Fitted, error) {
 	if err := f.Vocabulary.Prepare(); err != nil {
 		return nil, format.Invalidf(path, 0, "%w", err)
 	}
-	f.Temperature, f.Shift, f.Threshold = pre.Temperature, pre.Shift, pre.Threshold
+	f.Temperature, f.Shift, f.Threshold, f.Folds = pre.Temperature, pre.Shift, pre.Threshold, pre.Folds
 	switch {
 	case !(f.Temperature > 0) || math.IsInf(f.Temperature, 1):
 		return nil, format.Invalidf(path, 0, "temperature %v", f.Temperature)

@@ -3,6 +3,7 @@ package ehr
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
@@ -100,8 +101,14 @@ func (r *ridge) scores(x [][]float64) []float64 {
 	return out
 }
 
+// A probeModel is a ridge with what it looks at.
+type probeModel struct {
+	ridge    *ridge // nil if the part to fit on lacks a class
+	features func(*example) []float64
+}
+
 // probes fits the models that should know nothing, or little, on the training split
-// and scores them on the others.
+// and scores them on the others, or on held_out alone.
 func (a *auditor) probes() []Probe {
 	divide := splitByHash(a.opt.Seed+2, Shares{Train: 0.7})
 	var fit, test []*example
@@ -111,9 +118,10 @@ func (a *auditor) probes() []Probe {
 		if split == "" {
 			split = divide(e.subject)
 		}
-		if split == meds.Train {
+		switch {
+		case split == meds.Train:
 			fit = append(fit, e)
-		} else {
+		case split == meds.HeldOut || !a.opt.HeldOutOnly:
 			test = append(test, e)
 		}
 	}
@@ -127,14 +135,17 @@ func (a *auditor) probes() []Probe {
 			return x
 		}
 	}
-	out := []Probe{
-		a.probe("metadata only", "age, sex, hour, weekend, month, year", fit, test, func(e *example) []float64 { return e.meta }, nil),
-		a.probe("counts only", "how many events, how recent, on how many days, over which time", fit, test, func(e *example) []float64 { return e.counts }, nil),
-		a.probe("bag of codes", "counts of the 100 commonest codes up to the time of prediction", fit, test, bag(0), nil),
-		a.probe("bag of codes, a day earlier", "the same model; what came in the last 24 hours is hidden from it", fit, test, bag(0), bag(1)),
-		a.probe("bag of codes, a day later", "placebo: the same model sees the 24 hours after the prediction", fit, test, bag(0), bag(2)),
+	meta := fitProbe(fit, func(e *example) []float64 { return e.meta })
+	counts := fitProbe(fit, func(e *example) []float64 { return e.counts })
+	now := fitProbe(fit, bag(0))
+	earlier, later := probeModel{now.ridge, bag(1)}, probeModel{now.ridge, bag(2)}
+	return []Probe{
+		meta.try("metadata only", "age, sex, hour, weekend, month, year", test),
+		counts.try("counts only", "how many events, how recent, on how many days, over which time", test),
+		now.try("bag of codes", "counts of the 100 commonest codes up to the time of prediction", test),
+		earlier.try("bag of codes, a day earlier", "the same model; what came in the last 24 hours is hidden from it", test),
+		later.try("bag of codes, a day later", "placebo: the same model sees the 24 hours after the prediction", test),
 	}
-	return out
 }
 
 // common returns the codes that most examples have.
@@ -158,40 +169,73 @@ func (a *auditor) common(fit []*example) []int32 {
 	return codes[:min(len(codes), bagCodes)]
 }
 
-// probe fits features on one part and scores them, or others in their place, on the
-// rest. Where a part lacks a class, the score is NaN.
-func (a *auditor) probe(name, what string, fit, test []*example, features, other func(*example) []float64) Probe {
-	if other == nil {
-		other = features
+// fitProbe fits a model of features.
+func fitProbe(fit []*example, features func(*example) []float64) probeModel {
+	m := probeModel{features: features}
+	if bothClasses(fit) && len(features(fit[0])) > 0 {
+		x, y := matrixOf(fit, features)
+		m.ridge = fitRidge(x, y, 1)
 	}
-	nan := metric.Interval{Estimate: math.NaN(), Low: math.NaN(), High: math.NaN()}
-	p := Probe{Name: name, What: what, AUROC: nan, N: len(test), Score: [3]float64{-1, -1, -1}}
-	if !bothClasses(fit) || !bothClasses(test) || len(features(fit[0])) == 0 {
+	return m
+}
+
+// try scores examples.
+func (m *probeModel) try(name, what string, test []*example) Probe {
+	p := Probe{Name: name, What: what}
+	if m.ridge == nil || len(test) == 0 {
 		return p
 	}
-	x, y := matrixOf(fit, features)
-	m := fitRidge(x, y, 1)
-	x, y = matrixOf(test, other)
-	b, err := metric.NewBinary(m.scores(x), y)
-	if err != nil {
-		return p
+	x, y := matrixOf(test, m.features)
+	p.logits, p.positive = m.ridge.scores(x), y
+	for _, e := range test {
+		p.subjects = append(p.subjects, e.subject)
 	}
-	cluster := make([]int, len(test))
-	number := map[int64]int{}
-	for i, e := range test {
-		if _, ok := number[e.subject]; !ok {
-			number[e.subject] = len(number)
-		}
-		cluster[i] = number[e.subject]
-	}
-	p.AUROC = metric.BootstrapClusters(a.rng(), cluster, a.opt.Resamples, func(idx []int) float64 { return b.Resample(idx).AUROC() })
-	p.Score = [3]float64{p.AUROC.Estimate, p.AUROC.Low, p.AUROC.High}
-	for i, s := range p.Score {
-		if math.IsNaN(s) {
-			p.Score[i] = -1
-		}
-	}
+	p.Folds = []float64{known(p.auroc())}
 	return p
+}
+
+// auroc is NaN where the examples lack a class.
+func (p *Probe) auroc() float64 {
+	b, err := metric.NewBinary(p.logits, p.positive)
+	if err != nil {
+		return math.NaN()
+	}
+	return b.AUROC()
+}
+
+// pool adds the examples that the same probe of another fold was scored on.
+func (p *Probe) pool(q Probe) {
+	p.logits, p.positive, p.subjects = append(p.logits, q.logits...), append(p.positive, q.positive...), append(p.subjects, q.subjects...)
+	p.Folds = append(p.Folds, q.Folds...)
+}
+
+// measure scores what was pooled, with an interval that resamples patients.
+func (p *Probe) measure(rng *rand.Rand, resamples int) {
+	nan := math.NaN()
+	p.N, p.AUROC = len(p.logits), metric.Interval{Estimate: nan, Low: nan, High: nan}
+	if b, err := metric.NewBinary(p.logits, p.positive); err == nil && b.Positives() > 0 && b.Positives() < b.N() {
+		cluster := make([]int, p.N)
+		number := map[int64]int{}
+		for i, id := range p.subjects {
+			if _, ok := number[id]; !ok {
+				number[id] = len(number)
+			}
+			cluster[i] = number[id]
+		}
+		p.AUROC = metric.BootstrapClusters(rng, cluster, resamples, func(idx []int) float64 { return b.Resample(idx).AUROC() })
+	}
+	p.Score = [3]float64{known(p.AUROC.Estimate), known(p.AUROC.Low), known(p.AUROC.High)}
+	if len(p.Folds) < 2 {
+		p.Folds = nil
+	}
+}
+
+// known writes NaN as -1, since JSON has none.
+func known(x float64) float64 {
+	if math.IsNaN(x) {
+		return -1
+	}
+	return x
 }
 
 func bothClasses(e []*example) bool {

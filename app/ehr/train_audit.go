@@ -9,31 +9,39 @@ import (
 	"heed/format/meds"
 )
 
-// audit runs the checks and the cheap probes on the labels that a model was trained
-// and measured on. What the model was fitted on (the training part) and chosen by (the
-// tuning part) is known here. With folds, the parts are those of the first.
-func (j *Job) audit(ctx context.Context, source Source, cases []Case, parts data.Parts) (*AuditResult, error) {
-	splits := map[int64]string{}
-	for name, idx := range map[string][]int{meds.Train: parts.Train, meds.Tuning: parts.Valid, meds.HeldOut: parts.Test} {
-		for _, i := range idx {
-			splits[cases[i].Patient] = name
-		}
-	}
+// audit runs the checks and the cheap probes on the labels that a model is measured on,
+// once for each fold, with its parts: the probes learn from what the model learns from
+// and are scored on the predictions that the model is scored on.
+func audit(ctx context.Context, source Source, cases []Case, parts []data.Parts, opt AuditOptions) (*AuditResult, error) {
 	var labels []meds.Label
 	for i := range cases {
 		labels = append(labels, meds.Label{Subject: cases[i].Patient, Time: cases[i].Micros, Value: cases[i].Positive})
 	}
-	a := newAuditor(labels, AuditOptions{FittedOn: []string{meds.Train}, SelectedOn: []string{meds.Tuning}, Seed: j.Fit.Train.Seed})
-	for c, err := range source.Subjects(a.vocab) {
-		if err == nil {
-			err = ctx.Err()
+	opt.HeldOutOnly = true
+	var folds []*auditor
+	for _, p := range parts {
+		splits := map[int64]string{}
+		for name, idx := range map[string][]int{meds.Train: p.Train, meds.Tuning: p.Valid, meds.HeldOut: p.Test} {
+			for _, i := range idx {
+				splits[cases[i].Patient] = name
+			}
 		}
-		if err != nil {
+		a := newAuditor(labels, opt)
+		for c, err := range source.Subjects(a.vocab) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.see(c, splits[c.Subject[0]])
+		}
+		if err := a.try(); err != nil {
 			return nil, err
 		}
-		a.see(c, splits[c.Subject[0]])
+		folds = append(folds, a)
 	}
-	return a.result(labels)
+	return pooled(folds, labels), nil
 }
 
 // printBrief writes what a reader of scores must see of an audit: how the checks ended,
@@ -52,7 +60,11 @@ func (r *AuditResult) printBrief(w io.Writer) error {
 		}
 	}
 	for _, p := range r.Probes {
-		fmt.Fprintf(w, "probe: %s: AUROC %s\n", p.Name, p.text())
+		line := fmt.Sprintf("probe: %s: AUROC %s", p.Name, p.text())
+		if r.Folds > 1 {
+			line += "; fold by fold " + p.foldText()
+		}
+		fmt.Fprintln(w, line)
 	}
 	if count[Fail] > 0 {
 		fmt.Fprintln(w, "a check failed: these scores cannot be trusted")

@@ -129,16 +129,41 @@ type scored struct {
 // runFloors fits every floor on the training part, chooses its strength,
 // temperature and threshold on the tuning part, and applies it to testIdx.
 func (f *Fitted) runFloors(ctx context.Context, p *fitPart, testIdx []int) ([]scored, error) {
+	out, err := f.tableFloors(p, testIdx)
+	if err != nil {
+		return nil, err
+	}
+	codes := knownCodes(p.cases, p.train, f.Config.MinCount)
+	for _, kind := range []string{"LSTM", "GRU-D"} {
+		tune, test, err := f.recurrent(ctx, kind, codes, p, testIdx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := f.scored(kind, p, tune, test)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// scored calibrates a floor as the transformer is: by its logits on the tuning part.
+func (f *Fitted) scored(name string, p *fitPart, tune, test []float64) (scored, error) {
+	g := &Fitted{Config: f.Config}
+	err := g.calibrate(tune, positives(p.cases, p.tune))
+	return scored{name: name, p: g.probabilities(test), threshold: g.Threshold}, err
+}
+
+// tableFloors fits those that need no epochs.
+func (f *Fitted) tableFloors(p *fitPart, testIdx []int) ([]scored, error) {
 	codes := knownCodes(p.cases, p.train, f.Config.MinCount)
 	positive, tunePositive := positives(p.cases, p.train), positives(p.cases, p.tune)
 	var out []scored
 	add := func(name string, tune, test []float64) error {
-		g := &Fitted{Config: f.Config} // calibrated like the transformer
-		if err := g.calibrate(tune, tunePositive); err != nil {
-			return err
-		}
-		out = append(out, scored{name: name, p: g.probabilities(test), threshold: g.Threshold})
-		return nil
+		s, err := f.scored(name, p, tune, test)
+		out = append(out, s)
+		return err
 	}
 	for _, fl := range floors() {
 		rows := func(idx []int) [][]float32 {
@@ -163,15 +188,6 @@ func (f *Fitted) runFloors(ctx context.Context, p *fitPart, testIdx []int) ([]sc
 			return nil, err
 		}
 		if err := add("boosted trees on windows", logOdds(b.Predict(tune)), logOdds(b.Predict(test))); err != nil {
-			return nil, err
-		}
-	}
-	for _, kind := range []string{"LSTM", "GRU-D"} {
-		tune, test, err := f.recurrent(ctx, kind, codes, p, testIdx)
-		if err != nil {
-			return nil, err
-		}
-		if err := add(kind, tune, test); err != nil {
 			return nil, err
 		}
 	}

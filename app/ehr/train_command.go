@@ -82,15 +82,11 @@ Results do not depend on --threads. ` + strings.ToUpper(Notice[:1]) + Notice[1:]
 
 func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	f := &r.job.Fit
-	fs.StringVarP(&r.out, "output", "o", "", "folder for model, predictions and metrics")
-	fs.BoolVar(&r.force, "force", false, "write into a folder that is not empty")
-	fs.BoolVar(&r.asJSON, "json", false, "print results as JSON")
-	fs.StringVar(&r.job.Labels, "labels", "", "labels for a store in the layout of MEDS: a parquet file, a folder of heed ehr label, or the name of one in the store")
-	fs.StringSliceVar(&r.job.Lists, "lists", nil, "PhysioNet 2012: files that list the stays to train, tune and test on")
+	outputFlags(fs, &r.out, &r.force, &r.asJSON, "folder for model, predictions and metrics")
+	labelFlags(fs, &r.job.Labels, &r.job.Lists)
 	fs.IntVar(&r.job.Folds, "folds", 0, "folds of patients; 0 takes the parts of the source")
 	fs.Float64Var(&r.job.TuneShare, "tune-share", r.job.TuneShare, "share of the patients that --folds keeps to tune on")
-	fs.BoolVar(&r.job.Floors, "floors", true, "fit the floors too")
-	fs.BoolVar(&r.job.Audit, "audit", true, "search for what leaks the labels, as heed ehr audit does")
+	r.job.checkFlags(fs)
 	r.names.flags(fs)
 
 	fs.StringVar(&r.windows, "windows", "0,8", "hours of the windows that tokens sum up, 0 for the whole history; none for a token for each event")
@@ -100,10 +96,7 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.Model.Age, "age", f.Model.Age, "add the age at every event")
 	fs.BoolVar(&f.Model.Visits, "visits", f.Model.Visits, "tell visits apart")
 	fs.BoolVar(&f.Model.Causal, "causal", f.Model.Causal, "let every token see its past alone")
-	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
-	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
-	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
-	fs.IntVar(&f.Model.FFN, "ffn", f.Model.FFN, "width of the feed-forward layers")
+	f.sizeFlags(fs)
 	fs.IntVar(&f.Model.MaxTokens, "max-tokens", f.Model.MaxTokens, "most recent tokens that are kept")
 	fs.Float64Var(&r.dropout, "dropout", float64(f.Model.Dropout), "dropout rate")
 	fs.Float64Var(&r.drop, "drop-tokens", 0.1, "share of tokens left out at random in training")
@@ -111,9 +104,6 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&f.Knots, "knots", f.Knots, "quantiles of each value")
 	fs.IntVar(&f.MinCount, "min-count", f.MinCount, "training cases in which a code must occur to be learned")
 
-	fs.IntVar(&f.Train.Epochs, "epochs", f.Train.Epochs, "passes over the training cases")
-	fs.IntVar(&f.Train.Batch, "batch", f.Train.Batch, "cases in a step")
-	fs.Float64Var(&f.Train.Rate, "rate", f.Train.Rate, "peak learning rate")
 	fs.Float64Var(&f.Train.Decay, "decay", f.Train.Decay, "weight decay")
 	fs.IntVar(&f.Patience, "patience", f.Patience, "epochs without improvement before a fit stops; 0 for none")
 	fs.Float64Var(&f.Average, "average", f.Average, "decay of the running mean of weights; 0 for none")
@@ -123,7 +113,31 @@ func (r *trainRequest) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&f.Pretrain.Epochs, "pretrain-epochs", 5, "passes of the pre-training")
 	fs.Float64Var(&f.Pretrain.Hours, "pretrain-hours", 6, "how far ahead the forecast looks")
 	fs.Uint64Var(&f.Train.Seed, "seed", 1, "seed of everything random")
-	fs.IntVar(&f.Train.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
+}
+
+// outputFlags are those of every command that makes a folder of results.
+func outputFlags(fs *pflag.FlagSet, out *string, force, asJSON *bool, what string) {
+	fs.StringVarP(out, "output", "o", "", what)
+	fs.BoolVar(force, "force", false, "write into a folder that is not empty")
+	fs.BoolVar(asJSON, "json", false, "print results as JSON")
+}
+
+// checkFlags say what stands beside a model's scores.
+func (j *Job) checkFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&j.Floors, "floors", true, "fit the floors too")
+	fs.BoolVar(&j.Audit, "audit", true, "search for what leaks the labels, as heed ehr audit does")
+}
+
+// sizeFlags are the size and the training of every model of timelines.
+func (f *Config) sizeFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
+	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
+	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
+	fs.IntVar(&f.Model.FFN, "ffn", f.Model.FFN, "width of the feed-forward layers")
+	fs.IntVar(&f.Train.Epochs, "epochs", f.Train.Epochs, "passes over the training examples")
+	fs.IntVar(&f.Train.Batch, "batch", f.Train.Batch, "examples in a step")
+	fs.Float64Var(&f.Train.Rate, "rate", f.Train.Rate, "peak learning rate")
+	threadsFlag(fs, &f.Train.Cores)
 }
 
 // setFlags checks what flags say that are no fields of a config.
@@ -188,18 +202,31 @@ func (r *trainRequest) run(ctx context.Context, stdout, tell io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if r.out != "" {
-		if err := o.write(r.out, log, &r.names); err != nil {
+	return o.show(stdout, r.out, r.asJSON, log, &r.names)
+}
+
+// show writes the folder of a run, if there is one, and prints the scores.
+func (o *Outcome) show(stdout io.Writer, folder string, asJSON bool, log []Progress, names *subjectNames) error {
+	if folder != "" {
+		if err := o.write(folder, log, names); err != nil {
 			return err
 		}
 	}
-	if r.asJSON {
+	if asJSON {
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(o.summary())
 	}
-	if err := WriteTable(stdout, o.Results); err != nil || o.Audit == nil {
+	if err := WriteTable(stdout, o.Results); err != nil {
 		return err
+	}
+	if o.Evaluated != nil {
+		if err := o.Results[0].writeSubgroups(stdout); err != nil {
+			return err
+		}
+	}
+	if o.Audit == nil {
+		return nil
 	}
 	return o.Audit.printBrief(stdout)
 }
@@ -236,12 +263,13 @@ type TrainSummary struct {
 	Folds       int            `json:"folds"`
 	Models      []*Result      `json:"models"`
 	Audit       *AuditResult   `json:"audit,omitempty"`
+	Evaluated   *Evaluated     `json:"evaluated,omitempty"`
 }
 
 func (o *Outcome) summary() TrainSummary {
 	return TrainSummary{
 		IntendedUse: Notice, NotADevice: true, SHA256: o.Hash, Seed: o.Job.Fit.Train.Seed, Cases: len(o.Cases), Left: o.Left,
-		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results, Audit: o.Audit,
+		Tokens: o.Tokens, Unknown: o.Unknown, Folds: len(o.Parts), Models: o.Results, Audit: o.Audit, Evaluated: o.Evaluated,
 	}
 }
 
@@ -251,16 +279,18 @@ func (o *Outcome) write(folder string, log []Progress, names *subjectNames) erro
 	if err := writeJSONFile(file("job.json"), o.Job); err != nil {
 		return err
 	}
-	if err := cli.WriteFile(file("run.jsonl"), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		for _, p := range log {
-			if err := e.Encode(p); err != nil {
-				return err
+	if log != nil {
+		if err := cli.WriteFile(file("run.jsonl"), func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			for _, p := range log {
+				if err := e.Encode(p); err != nil {
+					return err
+				}
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
-		return nil
-	}); err != nil {
-		return err
 	}
 	if err := writeJSONFile(file("metrics.json"), o.summary()); err != nil {
 		return err

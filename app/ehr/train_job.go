@@ -10,6 +10,7 @@ import (
 
 	"heed/checkpoint"
 	"heed/data"
+	"heed/format/meds"
 	"heed/internal/cli"
 )
 
@@ -40,6 +41,7 @@ type Outcome struct {
 	Predictions []*Predictions // of the transformer first
 	Results     []*Result
 	Audit       *AuditResult
+	Evaluated   *Evaluated // nil after training
 }
 
 // Run reads the source, fits every fold, and scores the pooled predictions.
@@ -58,11 +60,9 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 	}
 	o.describe(tell)
 	if j.Audit {
-		if o.Audit, err = j.audit(ctx, source, cases, o.Parts[0]); err != nil {
+		opt := AuditOptions{FittedOn: []string{meds.Train}, SelectedOn: []string{meds.Tuning}, Seed: j.Fit.Train.Seed}
+		if err := o.audit(ctx, source, opt, tell); err != nil {
 			return nil, err
-		}
-		if n := o.Audit.failed(); n > 0 {
-			tell(fmt.Sprintf("audit: %d checks fail: scores will not be worth much (see below the table)", n))
 		}
 	}
 	for k, p := range o.Parts {
@@ -72,12 +72,9 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 			return nil, foldError(err, k, len(o.Parts))
 		}
 		tell(fmt.Sprintf("fold %d of %d: fitted in %v", k+1, len(o.Parts), time.Since(start).Round(time.Second)))
+		f.Folds = j.Folds
 		o.Models = append(o.Models, f)
-		seqs := f.sequences(cases, p.Test)
-		for i := range seqs {
-			o.Unknown, o.Tokens = o.Unknown+seqs[i].Unknown, o.Tokens+len(seqs[i].Codes)
-		}
-		o.predictions(0).add("transformer", cases, p.Test, k+1, f.probabilities(f.logits(seqs)), f.Threshold)
+		o.predict(f, k)
 		if !j.Floors {
 			continue
 		}
@@ -85,21 +82,55 @@ func (j *Job) Run(ctx context.Context, tell func(string), progress func(Progress
 		if err != nil {
 			return nil, foldError(err, k, len(o.Parts))
 		}
-		for m, s := range floors {
-			o.predictions(m+1).add(s.name, cases, p.Test, k+1, s.p, s.threshold)
-		}
+		o.addFloors(floors, k)
 	}
-	for _, p := range o.Predictions {
-		r, err := p.Result(j.Fit.Train.Seed)
-		if err != nil {
-			return nil, err
-		}
-		o.Results = append(o.Results, r)
+	if err := o.measure(); err != nil {
+		return nil, err
 	}
 	for k, f := range o.Models {
 		f.Info = o.info(k)
 	}
 	return o, nil
+}
+
+// audit searches the labels for leaks, fold by fold.
+func (o *Outcome) audit(ctx context.Context, source Source, opt AuditOptions, tell func(string)) (err error) {
+	if o.Audit, err = audit(ctx, source, o.Cases, o.Parts, opt); err != nil {
+		return err
+	}
+	if n := o.Audit.failed(); n > 0 {
+		tell(fmt.Sprintf("audit: %d checks fail: scores will not be worth much (see below the table)", n))
+	}
+	return nil
+}
+
+// predict adds the predictions of a model for the test part of fold k, from 0.
+func (o *Outcome) predict(f *Fitted, k int) {
+	test := o.Parts[k].Test
+	seqs := f.sequences(o.Cases, test)
+	for i := range seqs {
+		o.Unknown, o.Tokens = o.Unknown+seqs[i].Unknown, o.Tokens+len(seqs[i].Codes)
+	}
+	o.predictions(0).add("transformer", o.Cases, test, k+1, f.probabilities(f.logits(seqs)), f.Threshold)
+}
+
+// addFloors adds what floors predict for the same part.
+func (o *Outcome) addFloors(floors []scored, k int) {
+	for m, s := range floors {
+		o.predictions(m+1).add(s.name, o.Cases, o.Parts[k].Test, k+1, s.p, s.threshold)
+	}
+}
+
+// measure scores all predictions.
+func (o *Outcome) measure() error {
+	for _, p := range o.Predictions {
+		r, err := p.Result(o.Job.Fit.Train.Seed)
+		if err != nil {
+			return err
+		}
+		o.Results = append(o.Results, r)
+	}
+	return nil
 }
 
 func foldError(err error, k, folds int) error {
@@ -126,7 +157,11 @@ func (o *Outcome) describe(tell func(string)) {
 			positive++
 		}
 	}
-	tell(fmt.Sprintf("%d predictions for %d patients, %d positive (%.1f %%); %s", len(o.Cases), len(patients), positive, 100*float64(positive)/float64(len(o.Cases)), Notice))
+	share := ""
+	if !small(positive) {
+		share = fmt.Sprintf(" (%.1f %%)", 100*float64(positive)/float64(len(o.Cases)))
+	}
+	tell(fmt.Sprintf("%d predictions for %d patients, %s positive%s; %s", len(o.Cases), len(patients), people(positive), share, Notice))
 	var reasons []string
 	for reason := range o.Left {
 		reasons = append(reasons, reason)

@@ -1,6 +1,7 @@
 package ehr
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -14,7 +15,11 @@ import (
 // names no patient.
 func (o *Outcome) page(log []Progress) (*report.Report, error) {
 	first := o.Results[0]
-	sections := []report.Section{{Title: "Notice", Blocks: []report.Block{report.Notice{Text: notDevice, Warning: true}}}}
+	notices := []report.Block{report.Notice{Text: notDevice, Warning: true}}
+	if o.Evaluated != nil && o.Evaluated.seen {
+		notices = append(notices, report.Notice{Text: o.Evaluated.Source, Warning: true})
+	}
+	sections := []report.Section{{Title: "Notice", Blocks: notices}}
 	sections = append(sections, report.Section{Title: "Scores", Blocks: []report.Block{o.tiles(), o.scoreTable()}})
 	reliability, err := o.Predictions[0].reliabilityFigure(first)
 	if err != nil {
@@ -36,13 +41,7 @@ func (o *Outcome) page(log []Progress) (*report.Report, error) {
 	}
 	sections = append(sections, report.Section{Title: "Provenance", Blocks: []report.Block{o.provenance()}},
 		report.Section{Title: "What this cannot tell", Blocks: []report.Block{report.Text(trainLimits)}})
-	auroc := first.score("AUROC")
-	lead := fmt.Sprintf("%d predictions, %d positive (%.1f %%), of patients that the model was not trained on. AUROC %s; of the floors, the best has %s.",
-		first.N, first.Positives, 100*first.Prevalence, interval(auroc), o.bestFloor())
-	if len(o.Results) == 1 {
-		lead = fmt.Sprintf("%d predictions, %d positive (%.1f %%), of patients that the model was not trained on. AUROC %s. No floor was fitted.", first.N, first.Positives, 100*first.Prevalence, interval(auroc))
-	}
-	return &report.Report{Title: "Outcomes from timelines", Lead: lead, Sections: sections, Footer: "heed " + o.Job.Version + ". " + notDevice}, nil
+	return &report.Report{Title: "Outcomes from timelines", Lead: o.lead(), Sections: sections, Footer: "heed " + o.Job.Version + ". " + notDevice}, nil
 }
 
 const trainLimits = `A score on past records does not say that a model helps anybody, nor that it holds in another hospital or a later year.
@@ -83,7 +82,7 @@ func (o *Outcome) tiles() report.Tiles {
 		return t
 	}
 	tiles := report.Tiles{tile("AUROC", "AUROC"), tile("AUPRC", "AUPRC"), tile("ECE", "calibration error (ECE, 15 bins)"), tile("Se at Sp .95", "sensitivity at specificity .95")}
-	tiles[1].Label = fmt.Sprintf("AUPRC; chance has %.3f", r.Prevalence)
+	tiles[1].Label = "AUPRC; chance has " + r.prevalence()
 	return tiles
 }
 
@@ -91,6 +90,12 @@ func (o *Outcome) scoreTable() report.Table {
 	names := []string{"AUROC", "AUPRC", "Brier", "log-loss", "ECE", "slope", "Se at Sp .95", "min(Se, PPV)", "alert Se", "alert PPV", "alerts/100 patient-days"}
 	t := report.Table{Caption: "The model and its floors on the same predictions, with 95 % intervals", Columns: []report.Column{{Name: "model"}},
 		Notes: []string{fmt.Sprintf("Intervals resample patients (%d resamples; 200 for the slope). Epoch, calibration and the threshold of alerts come from the tuning part.", Resamples)}}
+	if e := o.Evaluated; e != nil {
+		t.Notes[0] = fmt.Sprintf("Intervals resample patients (%d resamples; 200 for the slope). Calibration and the threshold of the model are those of its training.", Resamples)
+		if len(o.Results) > 1 {
+			t.Notes[0] += " Floors were fitted on " + e.Floors + "."
+		}
+	}
 	for _, n := range names {
 		t.Columns = append(t.Columns, report.Column{Name: n, Numeric: true})
 	}
@@ -101,9 +106,15 @@ func (o *Outcome) scoreTable() report.Table {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	chance := make([]string, len(t.Columns))
-	chance[0], chance[1], chance[2] = "chance", "0.500", fmt.Sprintf("%.3f", o.Results[0].Prevalence)
-	t.Rows = append(t.Rows, report.TableRow{Cells: chance})
+	only := func(cells ...string) {
+		t.Rows = append(t.Rows, report.TableRow{Cells: append(cells, make([]string, len(t.Columns)-len(cells))...)})
+	}
+	if o.Audit != nil { // the models that should know nothing, on the same predictions
+		for _, p := range o.Audit.Probes[:2] {
+			only("probe: "+p.Name, interval(Score{p.Name, p.AUROC.Estimate, p.AUROC.Low, p.AUROC.High}))
+		}
+	}
+	only("chance", "0.500", o.Results[0].prevalence())
 	return t
 }
 
@@ -114,7 +125,7 @@ func (p *Predictions) reliabilityFigure(r *Result) (report.Block, error) {
 	var data strings.Builder
 	data.WriteString("n\tpredicted\tobserved\tlow\thigh\n")
 	for _, b := range r.full {
-		if b.N >= smallGroup {
+		if b.N >= smallCell {
 			d.Bins = append(d.Bins, plot.ReliabilityBin{Low: b.Low, High: b.High, N: b.N, MeanScore: b.MeanScore, Fraction: b.Fraction.Estimate, FracLow: b.Fraction.Low, FracHigh: b.Fraction.High})
 			fmt.Fprintf(&data, "%d\t%.4f\t%.4f\t%.4f\t%.4f\n", b.N, b.MeanScore, b.Fraction.Estimate, b.Fraction.Low, b.Fraction.High)
 		}
@@ -231,8 +242,12 @@ func (o *Outcome) provenance() report.Provenance {
 		{Key: "version", Value: o.Job.Version},
 		{Key: "seed", Value: strconv.FormatUint(o.Job.Fit.Train.Seed, 10)},
 		{Key: "SHA-256 of the data", Value: o.Hash},
-		{Key: "predictions", Value: strconv.Itoa(len(o.Cases))},
+		{Key: "predictions of the source", Value: strconv.Itoa(len(o.Cases))},
 		{Key: "tokens of the test parts that were not learned", Value: fmt.Sprintf("%d of %d", o.Unknown, o.Tokens)},
+	}
+	if e := o.Evaluated; e != nil {
+		return append(f, report.Fact{Key: "SHA-256 of the model", Value: e.ModelSHA256}, report.Fact{Key: "part of the source", Value: e.Part},
+			report.Fact{Key: "the model and the source", Value: e.Source}, report.Fact{Key: "floors were fitted on", Value: cmp.Or(e.Floors, "nothing: too few patients")})
 	}
 	for k, p := range o.Parts {
 		f = append(f, report.Fact{Key: fmt.Sprintf("fold %d: to train, tune and test on", k+1), Value: fmt.Sprintf("%d, %d, %d", len(p.Train), len(p.Valid), len(p.Test))})
