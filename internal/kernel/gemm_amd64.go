@@ -33,10 +33,6 @@ func packPanel(dst []float32, b View, width int) {
 			packColumnsAVX2(&dst[j], &b.Data[j*b.ColStride], b.Rows, min(8, b.Cols-j), width, b.ColStride)
 		}
 	default:
-		for k := range b.Rows {
-			for j := range b.Cols {
-				dst[k*width+j] = b.Data[k*b.RowStride+j*b.ColStride]
-			}
-		}
+		packPanelGeneric(dst, b, width)
 	}
 }

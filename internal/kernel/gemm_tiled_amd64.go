@@ -80,9 +80,6 @@ func (p *product) strip(t int) strip {
 	return strip{col, min(ncMax, p.b.Cols-col), lo, hi - lo}
 }
 
-// parts returns the number of pieces of at most size that n is cut into.
-func parts(n, size int) int { return (n + size - 1) / size }
-
 // mulShared computes p on several cores, which pack each strip of B together
 // and then share the blocks of C. Cores that come late find less to do.
 func mulShared(p product, w *Workers) {
@@ -180,54 +177,70 @@ func (p *product) wantPackB() bool {
 // block adds the products of a strip to rows lo to hi of C and to the strip's
 // columns jLo to jHi. The panels of B are packed, or lie in B if packed is nil.
 func (p *product) block(w *Work, packed []float32, s strip, lo, hi, jLo, jHi int) {
-	tiles := parts(hi-lo, p.mr)
-	if tiles == 0 {
+	if hi == lo {
 		return
 	}
-	k := s.k
-	a, aStride, aStep := p.a.Data[lo*p.a.RowStride+s.k0*p.a.ColStride:], p.a.RowStride, p.a.ColStride
-	aTile := 0 // floats from tile to tile, if each is a panel of its own
-	if p.wantPackA(jHi - jLo) {
-		a, aStride, aStep, aTile = p.packA(w, s, lo, hi)
-	}
+	a := p.rowsOfA(w, s, lo, hi, p.wantPackA(jHi-jLo))
 	for j := jLo; j < jHi; j += p.nr {
 		b, bStep := packed, p.nr
 		if packed != nil {
-			b = b[j*k:]
+			b = b[j*s.k:]
 		} else {
 			b, bStep = p.b.Data[s.k0*p.b.RowStride+s.col+j:], p.b.RowStride
 		}
-		n := min(p.nr, jHi-j)
 		// The next panel is still in the third cache or beyond. The tiles of
 		// this one share the work of fetching it.
 		var next []float32
 		if packed != nil && j+p.nr < jHi {
-			next = packed[(j+p.nr)*k:][:k*p.nr]
+			next = packed[(j+p.nr)*s.k:][:s.k*p.nr]
 		}
-		for t := range tiles {
-			i, end := lo+t*(hi-lo)/tiles, lo+(t+1)*(hi-lo)/tiles
-			c := &p.c.Data[i*p.c.RowStride+s.col+j]
-			start, startStride := c, p.c.RowStride
-			if s.k0 == 0 && !p.add {
-				start, startStride = &zeros[0], 0
-				if p.bias != nil {
-					start = &p.bias[s.col+j]
-				}
-			}
-			var at int
-			if aTile > 0 {
-				at = t * aTile
-			} else {
-				at = (i - lo) * aStride
-			}
-			ahead, aheadLen := &zeros[0], 0
-			if next != nil {
-				lo, hi := t*k/tiles*p.nr, (t+1)*k/tiles*p.nr
-				ahead, aheadLen = &next[lo], hi-lo
-			}
-			tile(p.impl, c, start, &a[at], &b[0], end-i, n, k, p.c.RowStride, startStride, aStride, aStep, bStep, ahead, aheadLen)
-		}
+		p.panel(s, &a, lo, hi, j, min(p.nr, jHi-j), b, bStep, next)
 	}
+}
+
+// panel adds the products of a strip to rows lo to hi of C and to the n columns,
+// of one tile, from column j of the strip on. Its tiles fetch the floats of next.
+func (p *product) panel(s strip, a *blockOfA, lo, hi, j, n int, b []float32, bStep int, next []float32) {
+	tiles := parts(hi-lo, p.mr)
+	for t := range tiles {
+		i, end := lo+t*(hi-lo)/tiles, lo+(t+1)*(hi-lo)/tiles
+		c := &p.c.Data[i*p.c.RowStride+s.col+j]
+		start, startStride := c, p.c.RowStride
+		if s.k0 == 0 && !p.add {
+			start, startStride = &zeros[0], 0
+			if p.bias != nil {
+				start = &p.bias[s.col+j]
+			}
+		}
+		var at int
+		if a.tile > 0 {
+			at = t * a.tile
+		} else {
+			at = (i - lo) * a.stride
+		}
+		ahead, aheadLen := &zeros[0], 0
+		if len(next) > 0 {
+			lo, hi := t*len(next)/tiles&^15, (t+1)*len(next)/tiles&^15
+			ahead, aheadLen = &next[lo], hi-lo
+		}
+		tile(p.impl, c, start, &a.data[at], &b[0], end-i, n, s.k, p.c.RowStride, startStride, a.stride, a.step, bStep, ahead, aheadLen)
+	}
+}
+
+// A blockOfA is some rows of a strip's columns of A, where they lie or copied.
+type blockOfA struct {
+	data         []float32
+	stride, step int // of rows and of k
+	tile         int // floats from tile to tile, if each is a panel of its own
+}
+
+// rowsOfA returns rows lo to hi of A, copied if pack is set.
+func (p *product) rowsOfA(w *Work, s strip, lo, hi int, pack bool) blockOfA {
+	if pack {
+		data, stride, step, tile := p.packA(w, s, lo, hi)
+		return blockOfA{data, stride, step, tile}
+	}
+	return blockOfA{p.a.Data[lo*p.a.RowStride+s.k0*p.a.ColStride:], p.a.RowStride, p.a.ColStride, 0}
 }
 
 // wantPackA tells whether enough panels of B meet a block of A to make up for
