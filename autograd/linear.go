@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"slices"
 
 	"heed/internal/kernel"
@@ -16,6 +17,11 @@ func Linear(t *Tape, x, w, b *Var) *Var {
 	m, n, k := x.Rows(), w.Dim(0), w.Dim(1)
 	if b != nil {
 		tensor.Check("Linear bias", b.Shape, n)
+	}
+	if w.packed != nil {
+		y := t.packedOut(x, w, b)
+		kernel.MulPacked(t.team(), kernel.Matrix(x.Data, m, k), packedTarget(y, w, b))
+		return y
 	}
 	y := t.out(append(slices.Clone(x.Shape[:len(x.Shape)-1]), n)...)
 	var bias []float32
@@ -40,6 +46,54 @@ func Linear(t *Tape, x, w, b *Var) *Var {
 		})
 	}
 	return y
+}
+
+// Pack arranges the weights w (N, K) of [Linear] once, in the order in which its
+// kernel reads them, and not anew in each product. This is for inference: w.Data,
+// whose memory is used again, is nil from then on, and w has no gradient. Linear
+// gives the same bits as before. Tapes may share packed weights.
+func Pack(w *Var) {
+	tensor.Check("Pack", w.Shape, -1, -1)
+	if w.tape != nil || w.Data == nil {
+		panic("autograd: Pack of a Var that is no parameter, or is packed")
+	}
+	w.packed = kernel.Pack(kernel.Matrix(w.Data, w.Dim(0), w.Dim(1)).T(), w.Data)
+	w.Data, w.Grad, w.Trainable = nil, nil, false
+}
+
+// Linears is [Linear] of one x with three layers, such as those of queries, keys
+// and values. Packed weights make it one product.
+func Linears(t *Tape, x *Var, w, b [3]*Var) (y [3]*Var) {
+	if w[0].packed == nil || w[1].packed == nil || w[2].packed == nil {
+		for i := range y {
+			y[i] = Linear(t, x, w[i], b[i])
+		}
+		return y
+	}
+	var targets [3]kernel.Target
+	for i := range y {
+		tensor.Check("Linears weight", w[i].Shape, -1, x.Dim(-1))
+		y[i] = t.packedOut(x, w[i], b[i])
+		targets[i] = packedTarget(y[i], w[i], b[i])
+	}
+	kernel.MulPacked(t.team(), kernel.Matrix(x.Data, x.Rows(), x.Dim(-1)), targets[:]...)
+	return y
+}
+
+// packedOut returns the output of a linear layer with packed weights.
+func (t *Tape) packedOut(x, w, b *Var) *Var {
+	if t.wantsAny(x, b) {
+		panic(fmt.Sprintf("autograd: the gradient of packed weights %v", w.Shape))
+	}
+	return t.out(append(slices.Clone(x.Shape[:len(x.Shape)-1]), w.Dim(0))...)
+}
+
+func packedTarget(y, w, b *Var) kernel.Target {
+	target := kernel.Target{C: kernel.Matrix(y.Data, y.Rows(), w.Dim(0)), B: w.packed}
+	if b != nil {
+		target.Bias = b.Data
+	}
+	return target
 }
 
 // mulRows computes the rows of y = x·b + bias, or y += x·b, where x and y are

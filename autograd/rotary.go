@@ -2,6 +2,7 @@ package autograd
 
 import (
 	"math"
+	"slices"
 
 	"heed/tensor"
 )
@@ -20,22 +21,13 @@ func RotaryFrequencies(d int, base float64) []float32 {
 // position (RoFormer, Su et al. 2021), so that the dot product of a query and a
 // key depends on their distance. Coordinates i and i+d/2 of each head make a
 // pair (the layout of GPT-NeoX and ESM-2), which is turned by
-// positions[row]·frequencies[i]; d is twice the number of frequencies.
+// positions[row]·frequencies[i]; d is twice the number of frequencies. Positions and
+// frequencies must not change before the tape is reset.
 func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32) *Var {
 	half := len(frequencies)
 	tensor.Check("Rotary", x.Shape, len(positions), heads*2*half)
 	y := t.out(x.Shape...)
-	// The angles of a row are the same for all heads.
-	angles := t.scratch(len(positions) * 2 * half)
-	t.eachRange(len(positions), func(_, lo, hi int) {
-		for r := lo; r < hi; r++ {
-			row := angles[r*2*half:]
-			for i, f := range frequencies {
-				sin, cos := math.Sincos(float64(positions[r]) * float64(f))
-				row[i], row[half+i] = float32(cos), float32(sin)
-			}
-		}
-	})
+	angles := t.turnedBy(positions, frequencies)
 	turn := func(dst, src []float32, sign float32, add bool, lo, hi int) {
 		for r := lo; r < hi; r++ {
 			cos, sin := angles[r*2*half:][:half], angles[(r*2+1)*half:][:half]
@@ -43,13 +35,16 @@ func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32
 				at := (r*heads + h) * 2 * half
 				a, b := src[at:][:half], src[at+half:][:half]
 				u, v := dst[at:][:half], dst[at+half:][:half]
+				if add {
+					for i := range half {
+						c, s := cos[i], sign*sin[i]
+						u[i], v[i] = a[i]*c-b[i]*s+u[i], b[i]*c+a[i]*s+v[i]
+					}
+					continue
+				}
 				for i := range half {
 					c, s := cos[i], sign*sin[i]
-					p, q := a[i]*c-b[i]*s, b[i]*c+a[i]*s
-					if add {
-						p, q = p+u[i], q+v[i]
-					}
-					u[i], v[i] = p, q
+					u[i], v[i] = a[i]*c-b[i]*s, b[i]*c+a[i]*s
 				}
 			}
 		}
@@ -62,4 +57,36 @@ func Rotary(t *Tape, x *Var, heads int, positions []int32, frequencies []float32
 		})
 	}
 	return y
+}
+
+// An angleTable is the cosines and then the sines of each position's angles.
+type angleTable struct {
+	positions   []int32
+	frequencies []float32
+	table       []float32 // (positions, 2, frequencies)
+}
+
+// turnedBy returns the cosines and sines, which are the same for all heads. Queries
+// and keys of all layers usually have the same positions; so the tape keeps the last
+// table until Reset, unless it belongs to one call of Recompute.
+func (t *Tape) turnedBy(positions []int32, frequencies []float32) []float32 {
+	last := &t.angles
+	if last.table != nil && slices.Equal(last.positions, positions) && slices.Equal(last.frequencies, frequencies) {
+		return last.table
+	}
+	half := len(frequencies)
+	table := t.scratch(len(positions) * 2 * half)
+	t.eachRange(len(positions), func(_, lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row := table[r*2*half:]
+			for i, f := range frequencies {
+				sin, cos := math.Sincos(float64(positions[r]) * float64(f))
+				row[i], row[half+i] = float32(cos), float32(sin)
+			}
+		}
+	})
+	if t.scope == 0 {
+		*last = angleTable{positions, frequencies, table}
+	}
+	return table
 }

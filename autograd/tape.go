@@ -45,6 +45,8 @@ type Var struct {
 	scope int   // of the tape when it was made
 	needs bool  // an operation's output: some input wants a gradient, or keep
 	keep  bool  // Grad survives Backward
+
+	packed *kernel.Packed // in place of Data, see Pack
 }
 
 // Param returns a trainable parameter of zeros.
@@ -90,6 +92,7 @@ type Tape struct {
 	arena  arena
 	vars   slab
 	works  []kernel.Work
+	angles angleTable      // of Rotary
 	scope  int             // depth of the call of Recompute that is running; 0 outside
 	crew   *kernel.Workers // of a tape of several cores
 }
@@ -116,6 +119,7 @@ func (t *Tape) Reset() {
 		p.valid = false
 	}
 	t.scope = 0
+	t.angles = angleTable{}
 	t.arena.reset()
 	t.vars.reset()
 }

@@ -48,7 +48,7 @@ func (a *MultiHeadAttention) Mix(t *autograd.Tape, x *autograd.Var, s []autograd
 
 // attend is Mix for a spec that says more than the segments: ties, a mask, a bias.
 func (a *MultiHeadAttention) attend(t *autograd.Tape, x *autograd.Var, spec autograd.AttentionSpec) *autograd.Var {
-	q, k, v := a.Query.Forward(t, x), a.Key.Forward(t, x), a.Value.Forward(t, x)
+	q, k, v := a.Project(t, x)
 	if a.Rotary != nil {
 		positions := Positions(spec.Query, x.Dim(0))
 		q = autograd.Rotary(t, q, a.Heads, positions, a.Rotary)
@@ -68,6 +68,19 @@ func (a *MultiHeadAttention) attend(t *autograd.Tape, x *autograd.Var, spec auto
 		t.Watch(a.Name+".heads", o)
 	}
 	return a.Out.Forward(t, o)
+}
+
+// Project returns the queries, keys and values (T, D) of x (T, D), not yet turned.
+func (a *MultiHeadAttention) Project(t *autograd.Tape, x *autograd.Var) (q, k, v *autograd.Var) {
+	y := autograd.Linears(t, x, [3]*autograd.Var{a.Query.Weight, a.Key.Weight, a.Value.Weight}, [3]*autograd.Var{a.Query.Bias, a.Key.Bias, a.Value.Bias})
+	return y[0], y[1], y[2]
+}
+
+// Pack packs the four linear layers, see Linear.Pack.
+func (a *MultiHeadAttention) Pack() {
+	for _, l := range []*Linear{a.Query, a.Key, a.Value, a.Out} {
+		l.Pack()
+	}
 }
 
 // MixFirst is Mix for the first row of each segment alone, (T, D) to (S, D) for

@@ -66,16 +66,22 @@ type encoderModel struct {
 	alignment *esm.MSA
 }
 
-// load reads the weights.
+// load reads the weights, and packs them for passes.
 func (f *encoderFile) load() (*encoderModel, error) {
-	e := &encoderModel{file: f}
-	var err error
 	if f.architecture == esm.ArchitectureMSA {
-		e.alignment, err = LoadMSAEncoder(f.path)
-	} else {
-		e.sequence, err = LoadEncoder(f.path)
+		m, err := LoadMSAEncoder(f.path)
+		if err != nil {
+			return nil, err
+		}
+		m.Pack()
+		return &encoderModel{file: f, alignment: m}, nil
 	}
-	return e, err
+	m, err := LoadEncoder(f.path)
+	if err != nil {
+		return nil, err
+	}
+	m.Pack()
+	return &encoderModel{file: f, sequence: m}, nil
 }
 
 // inputs reads what the model is for: sequences, or one alignment whose first row

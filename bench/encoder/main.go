@@ -73,6 +73,7 @@ func run(python, node, shape, lengths, threads string, cores, rounds int, profil
 		ls = append(ls, l)
 	}
 	if profile != "" {
+		ours.Pack()
 		return profiled(ours, ls, cores, rounds, profile, pause)
 	}
 	dir, err := os.MkdirTemp("", "encoder")
@@ -83,6 +84,7 @@ func run(python, node, shape, lengths, threads string, cores, rounds int, profil
 	if err := writeWeights(filepath.Join(dir, "weights"), ours, names); err != nil {
 		return err
 	}
+	ours.Pack()
 	fmt.Printf("ESM-2 %s shape, %d layers of width %d, %d heads; kernel %s; %d cores; %d rounds\n\n", shape, s[0], s[1], s[2], kernel.Active(), cores, rounds)
 	fmt.Println("| tokens | side | median, ms | best, ms | median ratio to Heed | logits differ by at most |\n|---|---|---|---|---|---|")
 	for _, l := range ls {

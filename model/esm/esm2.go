@@ -143,6 +143,18 @@ func (m *Model) Visit(prefix string, f nn.Visitor) {
 	}
 }
 
+// Pack arranges the matrices of weights once for all passes to come, in their own
+// memory, beside which it needs that of the largest: see autograd.Pack. A pass has
+// the bits that it had before. The model no longer gives away its weights.
+func (m *Model) Pack() {
+	for _, l := range m.Layers {
+		l.Mixer.(*nn.MultiHeadAttention).Pack()
+		l.Up.Pack()
+		l.Down.Pack()
+	}
+	m.Dense.Pack()
+}
+
 // A Batch is some sequences packed end to end, each between its two end tokens.
 type Batch struct {
 	Tokens   []int32 // (T)
@@ -175,8 +187,11 @@ func (m *Model) Embedded(t *autograd.Tape, b *Batch) *autograd.Var {
 		for _, s := range b.Segments {
 			scale := m.scale(b, s)
 			for r := s.Start; r < s.Start+s.Count; r++ {
-				for j := r * d; b.Tokens[r] != Mask && j < (r+1)*d; j++ {
-					f[j] = scale
+				if b.Tokens[r] == Mask {
+					continue
+				}
+				for j := range f[r*d : (r+1)*d] {
+					f[r*d+j] = scale
 				}
 			}
 		}

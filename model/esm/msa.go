@@ -86,6 +86,17 @@ func buildMSA(c MSAConfig, param params) *MSA {
 	return m
 }
 
+// Pack is [Model.Pack].
+func (m *MSA) Pack() {
+	for _, l := range m.Layers {
+		l.RowAttention.Pack()
+		l.ColumnAttention.Pack()
+		l.Up.Pack()
+		l.Down.Pack()
+	}
+	m.Dense.Pack()
+}
+
 // Visit names all parameters.
 func (m *MSA) Visit(prefix string, f nn.Visitor) {
 	m.Embed.Visit(nn.Join(prefix, "embed"), f)

@@ -25,9 +25,10 @@ func (m *Model) Stream(b *Batch, w Work, attend func(layer int, q, k []float32),
 			turn := func(y *autograd.Var) *autograd.Var {
 				return autograd.Rotary(t, y, a.Heads, positions[lo:hi], a.Rotary)
 			}
-			copy(q[lo*d:], turn(a.Query.Forward(t, h)).Data)
-			copy(k[lo*d:], turn(a.Key.Forward(t, h)).Data)
-			copy(v[lo*d:], a.Value.Forward(t, h).Data)
+			one, two, three := a.Project(t, h)
+			copy(q[lo*d:], turn(one).Data)
+			copy(k[lo*d:], turn(two).Data)
+			copy(v[lo*d:], three.Data)
 		})
 		if attend != nil {
 			attend(i, q, k)

@@ -231,3 +231,44 @@ func TestPlanHolds(t *testing.T) {
 		}))
 	}
 }
+
+// A packed model gives the bits of the plain one.
+func TestPack(t *testing.T) {
+	m := random(Config{Layers: 2, Dim: 32, Heads: 4, FFN: 72, TokenDropout: true, Contacts: true})
+	ids := protein(60)
+	b := Pack(ids, protein(33))
+	states := func(m *Model, w Work) (all [][]float32) {
+		m.Stream(b, w, nil, func(_ int, x []float32) { all = append(all, slices.Clone(x)) })
+		logits := m.LogProbabilities(b, []int{1, 40}, w)
+		for _, x := range logits {
+			all = append(all, []float32{float32(x)})
+		}
+		c, err := m.Contacts(ids, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(all, c.Data)
+	}
+	want := states(m, Work{})
+	msa, rows := tinyMSA(t)
+	maps, err := msa.Contacts(rows, Work{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Pack()
+	msa.Pack()
+	for _, w := range []Work{{}, {Cores: 2}, {Rows: 7, Cores: 3}} {
+		for i, x := range states(m, w) {
+			if !slices.Equal(x, want[i]) {
+				t.Errorf("%+v: result %d differs", w, i)
+			}
+		}
+	}
+	got, err := msa.Contacts(rows, Work{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Data, maps.Data) {
+		t.Error("contacts of an alignment differ")
+	}
+}
