@@ -99,7 +99,7 @@ func TestRollouts(t *testing.T) {
 	if _, err := o.axialMaps(); err != nil {
 		t.Fatal(err)
 	}
-	byColumn, byCell := rollouts(nil, 3, 4)
+	byColumn, byCell := (&gridAttention{rows: 3, columns: 5}).rolled(1)
 	for i, v := range byColumn { // without layers every cell keeps itself
 		if want := float32(0); i%5 == 0 && v != 1 || i%5 > 0 && v != want {
 			t.Errorf("entry %d is %v", i, v)

@@ -54,7 +54,9 @@ pairs of a single sequence in the format of CASP.
 --report FILE.html, for one protein, gets a page: with --structure the map linked with
 the structure, which can be turned, and precisions beside floors; the attention of some
 heads over the residues, by --heads those of the largest weights in the contact head
-(top:8) or chosen ones (12.3,33.1: layer and head from 1).`,
+(top:8) or chosen ones (12.3,33.1: layer and head from 1); and of an alignment the
+attention between its rows and the rollout along rows and columns, over its first 24
+rows and up to 512 columns.`,
 		Example: `  heed protein contacts esm2_8m.safetensors proteins.fasta
   heed protein contacts esm2_8m.safetensors 1a3a.fasta -o 1a3a.rr`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -129,6 +131,9 @@ func (r *contactsRequest) run(cmd *cobra.Command) error {
 	}
 	plan, done, err := planMemory(cmd.ErrOrStderr(), int64(r.limit), r.fasta, file, n, 0, func(w esm.Work, _ int) []esm.Part {
 		parts := append(file.plan(proteins, w, 0), esm.ContactPlan(longest(proteins), w))
+		if p := proteins[0]; r.report != "" && p.Rows != nil && len(p.Rows[0])-1 <= mostRolled {
+			parts = append(parts, rolloutPlan(&file.alignment, len(p.Rows), len(p.Rows[0])))
+		}
 		if k := r.shownHeads(file); r.report != "" && k > 0 {
 			l := int64(longest(proteins))
 			parts = append(parts, esm.Part{Name: "maps of the report", Bytes: 4 * int64(k+1) * l * l, How: fmt.Sprintf("%d x %d² x 4 bytes", k+1, l)})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"heed/explain"
 	"heed/internal/cli"
 	"heed/model/esm"
 	"heed/plot"
@@ -94,11 +95,29 @@ func (r *contactsRequest) writeReport(m *encoderModel, p Protein, x *tensor.Tens
 			c.heads = append(c.heads, shownHead{h[0], h[1], float64(weights[h[0]*heads+h[1]]), found[h]})
 		}
 	}
+	if m.alignment != nil && len(c.letters) <= mostRolled {
+		rows := p.Rows[:min(len(p.Rows), shownRows)]
+		c.grid = &gridAttention{rows: len(rows), columns: len(rows[0]), collector: explain.AxialCollector{Fused: true}}
+		m.alignment.Each(rows, w.Cores, true, c.grid.probe, func(int, []float32) {})
+	}
 	page, err := c.page()
 	if err != nil {
 		return err
 	}
 	return cli.WriteFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
+}
+
+// mostRolled is the longest query whose rollout a page shows: its time grows with the
+// cube of the length.
+const mostRolled = 512
+
+// rolloutPlan is what the pass of the rollout holds at its largest: the activations of
+// one layer and its column attention, and the means over heads of all layers.
+func rolloutPlan(c *esm.MSAConfig, rows, columns int) esm.Part {
+	n, l := int64(min(rows, shownRows)), int64(columns)
+	cell, one, all := 11*int64(c.Dim)+2*int64(c.FFN), int64(c.Heads)*l*(n*n+l), int64(c.Layers)*l*(n*n+l)
+	return esm.Part{Name: "rollout of the report", Bytes: 4 * (n*l*cell + 2*one + all),
+		How: fmt.Sprintf("(%d rows x %d columns x (11 x %d + 2 x %d) + (2 x %d heads + %d layers) x %d x (%d² + %d)) x 4 bytes", n, l, c.Dim, c.FFN, c.Heads, c.Layers, l, n, l)}
 }
 
 func abs(x float32) float32 { return max(x, -x) }
@@ -118,6 +137,7 @@ type contactsPage struct {
 	scores  []float64 // (L, L)
 	truth   *Truth    // nil without a structure
 	heads   []shownHead
+	grid    *gridAttention // of an alignment; nil for a single sequence
 	command []string
 }
 
@@ -172,6 +192,13 @@ func (c *contactsPage) page() (*report.Report, error) {
 	if len(c.heads) > 0 {
 		sections = append(sections, report.Section{Title: "Heads", Blocks: []report.Block{c.attention()}})
 	}
+	if c.grid != nil {
+		rolled, err := c.rollout()
+		if err != nil {
+			return nil, err
+		}
+		sections = append(sections, report.Section{Title: "Rows and columns", Blocks: rolled})
+	}
 	sections = append(sections, report.Section{Title: "Provenance", Blocks: []report.Block{report.Provenance{{Key: "command", Value: "heed " + strings.Join(c.command, " ")}, {Key: "model", Value: c.request.model}, {Key: "input", Value: c.request.fasta}}}})
 	return &report.Report{Title: "Contacts of " + c.protein.ID, Lead: lead, Sections: sections}, nil
 }
@@ -189,6 +216,28 @@ func (c *contactsPage) attention() report.HeatmapSet {
 	m.Head = func(_, head int) []float32 { return c.heads[head].a }
 	return report.HeatmapSet{Name: "attention", Layers: 1, Heads: len(c.heads), Maps: []report.AttentionMap{m},
 		Caption: "Attention among residues, before the correction that the contact head makes: each row holds the shares that a residue gives to the others; what goes to the two ends is not shown. The grid counts the heads that were chosen; the line below it says which of the model an enlarged one is."}
+}
+
+// rollout shows the column attention of all heads, and the rollout along rows and
+// columns.
+func (c *contactsPage) rollout() ([]report.Block, error) {
+	n, layers := c.grid.rows, len(c.grid.collector.Blocks)
+	blocks := []report.Block{report.Text(fmt.Sprintf("The model attends along each row of the alignment and along each column in turn. What follows is of a pass over its first %d of %d rows, the query on top: the contacts above are of all %d.", n, len(c.protein.Rows), len(c.protein.Rows)))}
+	if n > 1 {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprint(i+1))
+		}
+		blocks = append(blocks, report.HeatmapSet{Name: "columns", Layers: layers, Heads: len(c.grid.between) / (layers * n * n),
+			Maps:    []report.AttentionMap{{Name: fmt.Sprintf("%d rows", n), Tokens: names, Weights: c.grid.between}},
+			Caption: "Column attention of every layer and head between the rows, the mean over the columns: which sequences a sequence is compared with."})
+	}
+	m := report.AttentionMap{Name: c.protein.ID}
+	for i, letter := range c.letters {
+		m.Tokens, m.Positions = append(m.Tokens, string(letter)), append(m.Positions, i+1)
+	}
+	rolled, err := c.grid.rollout(1, m)
+	return append(append(blocks, rolled...), report.Notice{Text: report.AttentionCaveat}), err
 }
 
 // rankScores returns the pairs at a separation of 6 or more, the best first.

@@ -157,7 +157,8 @@ func (c FamilyConfig) Load() (*Family, error) {
 			return nil, format.Invalidf(c.File, 0, "%w", err)
 		}
 		f.Held, _ = alignment.Encode(held)
-		if f.Held.Weights, err = c.weights(held); err != nil {
+		// Whatever the weights of the rows that are fitted, so that losses compare.
+		if f.Held.Weights, err = data.RowWeights(held, data.MSAIdentity, data.GapsCount); err != nil {
 			return nil, format.Invalidf(c.File, 0, "%w", err)
 		}
 	}
