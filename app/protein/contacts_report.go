@@ -96,15 +96,21 @@ func (r *contactsRequest) writeReport(m *encoderModel, p Protein, x *tensor.Tens
 		}
 	}
 	if m.alignment != nil && len(c.letters) <= mostRolled {
-		rows := p.Rows[:min(len(p.Rows), shownRows)]
-		c.grid = &gridAttention{rows: len(rows), columns: len(rows[0]), collector: explain.AxialCollector{Fused: true}}
-		m.alignment.Each(rows, w.Cores, true, c.grid.probe, func(int, []float32) {})
+		c.grid = m.grid(p, w.Cores)
 	}
 	page, err := c.page()
 	if err != nil {
 		return err
 	}
 	return cli.WriteFile(r.report, func(out io.Writer) error { _, err := page.WriteTo(out); return err })
+}
+
+// grid returns the attention over the first rows of an alignment.
+func (e *encoderModel) grid(p Protein, cores int) *gridAttention {
+	rows := p.Rows[:min(len(p.Rows), shownRows)]
+	g := &gridAttention{rows: len(rows), columns: len(rows[0]), collector: explain.AxialCollector{Fused: true}}
+	e.alignment.Each(rows, cores, true, g.probe, func(int, []float32) {})
+	return g
 }
 
 // mostRolled is the longest query whose rollout a page shows: its time grows with the
