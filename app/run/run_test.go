@@ -1,8 +1,11 @@
 package run
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +13,7 @@ import (
 	"testing"
 
 	"heed/checkpoint"
+	"heed/format"
 )
 
 const (
@@ -119,6 +123,56 @@ func TestImportErrors(t *testing.T) {
 			t.Errorf("%v: got error\n%v, want\n%s", test.args, err, test.want)
 		}
 	}
+}
+
+// A file that is cut off, and a pickle that would run a program in Python, are errors,
+// and leave nothing behind.
+func TestImportDamaged(t *testing.T) {
+	if !isThere(shared) {
+		t.Skip("../shared/golden/esm is missing: it holds files in the containers of published weights")
+	}
+	whole, err := os.ReadFile(shared + "esm2_tiny.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	out, mark := filepath.Join(dir, "out"), filepath.Join(dir, "mark")
+	for name, c := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"cut.pt":     {whole[:len(whole)-100], "cut.pt: invalid: the directory at the end of the zip archive is missing or damaged: is the file cut off?"},
+		"half.pt":    {whole[:len(whole)/2], "half.pt: invalid: the directory at the end of the zip archive is missing or damaged: is the file cut off?"},
+		"hostile.pt": {hostile(t, "touch "+mark), "hostile.pt: "},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, c.text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := heed("import", path, "-o", out)
+		var placed *format.Error
+		if err == nil || !errors.As(err, &placed) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %s", name, err, c.want)
+		}
+		if isThere(out) || isThere(mark) {
+			t.Errorf("%s left something behind", name)
+		}
+	}
+}
+
+// hostile is a zip archive as PyTorch writes it, whose pickle asks for a command.
+func hostile(t *testing.T, command string) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: "a/data.pkl", Method: zip.Store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(w, "\x80\x02cos\nsystem\n(X%s\x00\x00\x00%stR.", []byte{byte(len(command))}, command)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // The authors' two files and the safetensors file of the same model give the

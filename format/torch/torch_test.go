@@ -200,3 +200,36 @@ func TestNothingRuns(t *testing.T) {
 		t.Error("a command ran")
 	}
 }
+
+// The other instructions that make Python call something make plain data, or an
+// error that says where.
+func TestNothingRunsOtherwise(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	command := "touch " + mark
+	text := "X" + string([]byte{byte(len(command)), 0, 0, 0}) + command
+	for name, pickle := range map[string]string{
+		"INST":          "(" + text + "ios\nsystem\n.",
+		"OBJ":           "(cos\nsystem\n" + text + "o.",
+		"NEWOBJ":        "\x80\x02cos\nsystem\n(" + text + "t\x81.",
+		"NEWOBJ_EX":     "\x80\x04cos\nsystem\n(" + text + "t}\x92.",
+		"STACK_GLOBAL":  "\x80\x04\x8c\x02os\x8c\x06system\x93(" + text + "tR.",
+		"BUILD":         "cos\nsystem\n(" + text + "tR}U\x0c__setstate__" + "cos\nsystem\nsb.",
+		"EXT1":          "\x80\x02\x82\x01(" + text + "tR.",
+		"PERSID":        "Pos.system\n.",
+		"call of calls": "cbuiltins\neval\n(cbuiltins\ncompile\n(" + text + "tRtR.",
+	} {
+		in := archive(t, zip.Store, "a/data.pkl", pickle)
+		f, err := Read("m", strings.NewReader(in), int64(len(in)))
+		if err != nil {
+			var placed *format.Error
+			if !errors.As(err, &placed) || placed.Name != "m" {
+				t.Errorf("%s: %v is not an error of the file", name, err)
+			}
+		} else if o, ok := f.Root.(*Object); !ok || o.Class.Name == "" {
+			t.Errorf("%s gives %v", name, f.Root)
+		}
+		if _, err := os.Stat(mark); err == nil {
+			t.Fatalf("%s: a command ran", name)
+		}
+	}
+}
