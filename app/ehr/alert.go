@@ -183,6 +183,7 @@ func (r *alertRequest) look(ctx context.Context, s *Stream, stdout io.Writer) er
 		pseudonym := s.names.Name(subject)
 		if s.safe {
 			subject = pseudonym
+			s.f.veil(events)
 		}
 		t, err := s.f.ScoreTimeline(subject, events)
 		if err != nil {

@@ -104,6 +104,17 @@ func (f *Fitted) ScoreTimeline(subject string, events []Event) (*ScoredTimeline,
 	return t, nil
 }
 
+// veil takes dates away from events, and the names of codes that the model does not
+// know, which may be free text.
+func (f *Fitted) veil(events []Event) {
+	for i := range events {
+		events[i].Time = ""
+		if !f.knows(events[i].Code) {
+			events[i].Code = f.Vocabulary.Name(timeline.UnknownToken)
+		}
+	}
+}
+
 // A patientState is what is kept of one who is watched.
 type patientState struct {
 	f       *Fitted

@@ -190,6 +190,9 @@ func (j *Job) parts(cases []Case) ([]data.Parts, error) {
 		if len(p.Train) == 0 || len(p.Valid) == 0 || len(p.Test) == 0 {
 			return nil, cli.Usagef("the source has %d, %d and %d predictions to train, tune and test on: --folds makes parts", len(p.Train), len(p.Valid), len(p.Test))
 		}
+		if !enough(cases, []data.Parts{p}) {
+			return nil, cli.Usagef("a part to train, tune or test on has predictions of one answer only: --folds makes parts")
+		}
 		return []data.Parts{p}, nil
 	}
 	patients, labels, members := patients(cases)
@@ -215,6 +218,9 @@ func (j *Job) parts(cases []Case) ([]data.Parts, error) {
 				p.Train = append(p.Train, members[i]...)
 			}
 		}
+	}
+	if !enough(cases, all) {
+		return nil, cli.Usagef("--folds %d: a part to train, tune or test on has predictions of one answer only: too few patients for so many folds", j.Folds)
 	}
 	return all, nil
 }

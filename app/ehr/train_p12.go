@@ -60,7 +60,7 @@ func (s *Stays) Cases() ([]Case, map[string]int, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		err = eachStay(path, func(id int64, text []byte) error {
+		err = eachStay(path, func(n int, id int64, text []byte) error {
 			sum.Write(text)
 			positive, known := died[id]
 			split := splits[id]
@@ -73,7 +73,7 @@ func (s *Stays) Cases() ([]Case, map[string]int, error) {
 				return nil
 			}
 			c := Case{Patient: id, Positive: positive, Split: split, At: "1970-01-03T00:00:00", Micros: 2 * meds.Day, Age: float32(math.NaN()), Days: stayHours / 24, Groups: map[string]string{}}
-			if err := c.readStay(fmt.Sprintf("%s/%d.txt", path, id), text, left); err != nil {
+			if err := c.readStay(fmt.Sprintf("%s: file %d", path, n), text, left); err != nil {
 				return err
 			}
 			if c.Happenings == nil {
@@ -136,10 +136,10 @@ func (s *Stays) splits(sum io.Writer) (map[int64]string, error) {
 		err := eachRow(s.Splits[i], sum, func(line int, row []string) error {
 			id, err := strconv.ParseInt(row[0], 10, 64)
 			if err != nil {
-				return format.Invalidf(s.Splits[i], line, "record %q is no number", row[0])
+				return format.Invalidf(s.Splits[i], line, "the record is no number")
 			}
 			if split[id] != "" {
-				return format.Invalidf(s.Splits[i], line, "stay %d is in two parts", id)
+				return format.Invalidf(s.Splits[i], line, "the stay is in two parts")
 			}
 			split[id] = name
 			return nil
@@ -184,7 +184,7 @@ func readOutcomes(path string, sum io.Writer) (map[int64]bool, error) {
 		}
 		id, err := strconv.ParseInt(row[0], 10, 64)
 		if err != nil || row[5] != "0" && row[5] != "1" {
-			return format.Invalidf(path, line, "record %q with outcome %q", row[0], row[5])
+			return format.Invalidf(path, line, "want a number of a record and an outcome, 0 or 1")
 		}
 		died[id] = row[5] == "1"
 		return nil
@@ -192,15 +192,16 @@ func readOutcomes(path string, sum io.Writer) (map[int64]bool, error) {
 	return died, err
 }
 
-// eachStay calls f with every file of an archive.
-func eachStay(path string, f func(id int64, text []byte) error) error {
+// eachStay calls f with every file of an archive and its number, from 1: its name is
+// that of a patient.
+func eachStay(path string, f func(n int, id int64, text []byte) error) error {
 	file, err := format.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	t := tar.NewReader(file)
-	for {
+	for n := 1; ; n++ {
 		h, err := t.Next()
 		if err == io.EOF {
 			return nil
@@ -214,13 +215,13 @@ func eachStay(path string, f func(id int64, text []byte) error) error {
 			continue
 		}
 		if h.Size > 1<<24 {
-			return &format.Error{Name: path, Err: fmt.Errorf("%s: %d bytes: %w", h.Name, h.Size, format.ErrTooLarge)}
+			return &format.Error{Name: path, Err: fmt.Errorf("file %d: %d bytes: %w", n, h.Size, format.ErrTooLarge)}
 		}
 		text, err := io.ReadAll(t)
 		if err != nil {
-			return format.Invalidf(path, 0, "%s: %w", h.Name, err)
+			return format.Invalidf(path, 0, "file %d: %w", n, err)
 		}
-		if err := f(id, text); err != nil {
+		if err := f(n, id, text); err != nil {
 			return err
 		}
 	}
@@ -241,7 +242,7 @@ func (c *Case) readStay(name string, text []byte, left map[string]int) error {
 		h, err1 := strconv.Atoi(hour)
 		m, err2 := strconv.Atoi(minute)
 		if !ok || err1 != nil || err2 != nil || h < 0 || h > stayHours || m < 0 || m > 59 {
-			return format.Invalidf(name, i+1, "time %q: want hh:mm, up to 48:00", field[0])
+			return format.Invalidf(name, i+1, "time: want hh:mm, up to 48:00")
 		}
 		v, err := strconv.ParseFloat(field[2], 32)
 		switch static := h == 0 && m == 0; {

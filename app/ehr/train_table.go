@@ -63,14 +63,15 @@ func (s *Tables) Cases() ([]Case, map[string]int, error) {
 }
 
 // readEvents reads the events of every subject, static ones first and the others by
-// time. The bytes go to sum as well.
+// time. The bytes go to sum as well. What is wrong is named by its line and not shown:
+// it is of a patient.
 func readEvents(path string, sum io.Writer) (map[int64][]tableEvent, error) {
 	events := map[int64][]tableEvent{}
 	names := map[string]string{} // one copy of each code
 	err := eachRecord(path, sum, []string{"subject_id", "time", "code", "numeric_value"}, nil, func(line int, f []string) error {
 		id, err := strconv.ParseInt(f[0], 10, 64)
 		if err != nil {
-			return format.Invalidf(path, line, "subject_id %q is no number", f[0])
+			return format.Invalidf(path, line, "subject_id is no number")
 		}
 		if f[2] == "" {
 			return format.Invalidf(path, line, "no code")
@@ -83,13 +84,13 @@ func readEvents(path string, sum io.Writer) (map[int64][]tableEvent, error) {
 		e := tableEvent{code: code, value: float32(math.NaN()), static: f[1] == ""}
 		if !e.static {
 			if e.at, err = time.Parse(clock, f[1]); err != nil {
-				return format.Invalidf(path, line, "time %q: want %s", f[1], clock)
+				return format.Invalidf(path, line, "time: want %s, without a zone", clock)
 			}
 		}
 		if f[3] != "" {
 			v, err := strconv.ParseFloat(f[3], 32)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return format.Invalidf(path, line, "numeric_value %q is no number", f[3])
+				return format.Invalidf(path, line, "numeric_value is no number")
 			}
 			e.value = float32(v)
 		}
@@ -153,21 +154,21 @@ func (s *Tables) label(events map[int64][]tableEvent, sum hash.Hash) ([]Case, ma
 		}
 		var err error
 		if l.id, err = strconv.ParseInt(f[0], 10, 64); err != nil {
-			return format.Invalidf(path, line, "subject_id %q is no number", f[0])
+			return format.Invalidf(path, line, "subject_id is no number")
 		}
 		if l.at, err = time.Parse(clock, f[1]); err != nil {
-			return format.Invalidf(path, line, "prediction_time %q: want %s", f[1], clock)
+			return format.Invalidf(path, line, "prediction_time: want %s, without a zone", clock)
 		}
 		if l.positive, err = strconv.ParseBool(f[2]); err != nil {
-			return format.Invalidf(path, line, "boolean_value %q: want true or false", f[2])
+			return format.Invalidf(path, line, "boolean_value: want true or false")
 		}
 		switch l.split {
 		case "", "train", "tuning", "held_out":
 		default:
-			return format.Invalidf(path, line, "split %q: want train, tuning or held_out", l.split)
+			return format.Invalidf(path, line, "split: want train, tuning or held_out")
 		}
 		if before, seen := splits[l.id]; seen && before != l.split {
-			return format.Invalidf(path, line, "subject %d is in two parts, %q and %q", l.id, before, l.split)
+			return format.Invalidf(path, line, "the subject is in two parts, %s and %s", cmp.Or(before, "none"), cmp.Or(l.split, "none"))
 		}
 		splits[l.id] = l.split
 		labels = append(labels, l)

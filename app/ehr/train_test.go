@@ -205,18 +205,19 @@ func TestSmallCells(t *testing.T) {
 func TestBadTables(t *testing.T) {
 	const events, labels = "subject_id,time,code,numeric_value\n1,2020-01-01T00:00:00,A,1\n", "subject_id,prediction_time,boolean_value,split\n1,2020-01-02T00:00:00,true,train\n"
 	for want, files := range map[string][2]string{
-		"events.csv:1: invalid: no column \"code\"":                                      {"subject_id,time,numeric_value\n", labels},
-		"events.csv:3: invalid: time \"2020-01-01\": want 2006-01-02T15:04:05":           {events + "1,2020-01-01,A,\n", labels},
-		"events.csv:3: invalid: time \"2020-01-01T00:00:00Z\": want 2006-01-02T15:04:05": {events + "1,2020-01-01T00:00:00Z,A,\n", labels},
-		"events.csv:3: invalid: subject_id \"x\" is no number":                           {events + "x,,A,\n", labels},
-		"events.csv:3: invalid: numeric_value \"high\" is no number":                     {events + "1,,A,high\n", labels},
-		"events.csv:3: invalid: no code":                                                 {events + "1,,,\n", labels},
-		"events.csv:3: invalid: wrong number of fields":                                  {events + "1,A\n", labels},
-		"labels.csv:3: invalid: subject 1 is in two parts, \"train\" and \"tuning\"":     {events, labels + "1,2020-01-03T00:00:00,true,tuning\n"},
-		"labels.csv:3: invalid: boolean_value \"maybe\": want true or false":             {events, labels + "1,2020-01-03T00:00:00,maybe,train\n"},
-		"labels.csv:3: invalid: split \"test\": want train, tuning or held_out":          {events, labels + "2,2020-01-03T00:00:00,1,test\n"},
-		"labels.csv: invalid: no predictions":                                            {events, "subject_id,prediction_time,boolean_value\n9,2020-01-02T00:00:00,1\n"},
-		"labels.csv: no such file":                                                       {events, ""},
+		"events.csv:1: invalid: no column \"code\"":                                        {"subject_id,time,numeric_value\n", labels},
+		"events.csv:3: invalid: time: want 2006-01-02T15:04:05, without a zone":            {events + "1,2020-01-01,A,\n", labels},
+		"events.csv:4: invalid: time: want 2006-01-02T15:04:05, without a zone":            {events + "1,2020-01-01T00:00:00,A,\n1,2020-01-01T00:00:00Z,A,\n", labels},
+		"labels.csv:3: invalid: prediction_time: want 2006-01-02T15:04:05, without a zone": {events, labels + "1,2020-01-03T00:00:00+01:00,true,train\n"},
+		"events.csv:3: invalid: subject_id is no number":                                   {events + "x,,A,\n", labels},
+		"events.csv:3: invalid: numeric_value is no number":                                {events + "1,,A,high\n", labels},
+		"events.csv:3: invalid: no code":                                                   {events + "1,,,\n", labels},
+		"events.csv:3: invalid: wrong number of fields":                                    {events + "1,A\n", labels},
+		"labels.csv:3: invalid: the subject is in two parts, train and tuning":             {events, labels + "1,2020-01-03T00:00:00,true,tuning\n"},
+		"labels.csv:3: invalid: boolean_value: want true or false":                         {events, labels + "1,2020-01-03T00:00:00,maybe,train\n"},
+		"labels.csv:3: invalid: split: want train, tuning or held_out":                     {events, labels + "2,2020-01-03T00:00:00,1,test\n"},
+		"labels.csv: invalid: no predictions":                                              {events, "subject_id,prediction_time,boolean_value\n9,2020-01-02T00:00:00,1\n"},
+		"labels.csv: no such file":                                                         {events, ""},
 	} {
 		dir := t.TempDir()
 		for i, name := range []string{"events.csv", "labels.csv"} {
@@ -327,8 +328,8 @@ func TestStays(t *testing.T) {
 func TestBadStay(t *testing.T) {
 	for want, text := range map[string]string{
 		`1.txt:2: invalid: 2 fields, want time, parameter and value`: "Time,Parameter,Value\n00:00,Age\n",
-		`1.txt:2: invalid: time "49:00": want hh:mm, up to 48:00`:    "Time,Parameter,Value\n49:00,HR,80\n",
-		`1.txt:2: invalid: time "x": want hh:mm, up to 48:00`:        "Time,Parameter,Value\nx,HR,80\n",
+		`1.txt:2: invalid: time: want hh:mm, up to 48:00`:            "Time,Parameter,Value\n49:00,HR,80\n",
+		`1.txt:3: invalid: time: want hh:mm, up to 48:00`:            "Time,Parameter,Value\n00:00,HR,80\nx,HR,80\n",
 	} {
 		c := Case{Groups: map[string]string{}}
 		err := c.readStay("1.txt", []byte(text), map[string]int{})
