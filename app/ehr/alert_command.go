@@ -58,9 +58,8 @@ gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(N
 		},
 	}
 	fs, f := c.Flags(), &j.Fit
-	fs.StringVarP(&out, "output", "o", "", "folder for the model and its scores")
-	fs.BoolVar(&force, "force", false, "write into a folder that is not empty")
-	fs.BoolVar(&asJSON, "json", false, "print scores as JSON")
+	outputFlags(fs, &out, &force, &asJSON, "folder for the model and its scores")
+	f.sizeFlags(fs)
 	fs.IntVar(&j.Generation.Level, "level", j.Generation.Level, "what the outcome depends on, 0 to 5: see heed ehr generate --help")
 	fs.IntVar(&j.Generation.Patients, "patients", j.Generation.Patients, "patients to train on")
 	fs.Float64Var(&j.Generation.Noise, "noise", j.Generation.Noise, "share of labels that are wrong")
@@ -68,22 +67,17 @@ gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(N
 	fs.Float64Var(&j.MinDensity, "min-density", j.MinDensity, "least factor on the number of other events")
 	fs.Float64Var(&j.MaxDensity, "max-density", j.MaxDensity, "greatest factor")
 	fs.Float64Var(&j.Curriculum, "curriculum", j.Curriculum, "share of the epochs with few events")
+	fs.IntVar(&j.ValueEpochs, "value-epochs", j.ValueEpochs, "epochs in which the transformer tells hidden values, before all others")
+	fs.IntVar(&j.WarmLevel, "warm-level", j.WarmLevel, "level of half of the patients in --warm-epochs")
+	fs.IntVar(&j.WarmEpochs, "warm-epochs", j.WarmEpochs, "epochs that see patients of --warm-level as well, before those of --epochs")
 	fs.IntVar(&j.Tune, "tune", j.Tune, "patients to tune on")
 	fs.IntVar(&j.Test, "test", j.Test, "patients to test on, in all bins of days together")
 	fs.IntVar(&j.Long, "long", j.Long, "patients in each bin of events between the two")
 	fs.IntVar(&j.MaxBetween, "max-between", j.MaxBetween, "events between the two at most")
 	fs.StringSliceVar(&j.Models, "models", j.Models, "what to train and measure on the same patients")
-	fs.IntVar(&f.Model.Layers, "layers", f.Model.Layers, "encoder layers")
-	fs.IntVar(&f.Model.Dim, "dim", f.Model.Dim, "width of the model")
-	fs.IntVar(&f.Model.Heads, "heads", f.Model.Heads, "attention heads")
-	fs.IntVar(&f.Model.FFN, "ffn", f.Model.FFN, "width of the feed-forward layers")
 	fs.StringVar(&f.Model.Time, "time", f.Model.Time, "how time enters: bias or none; what counts from the prediction cannot be asked event by event")
-	fs.IntVar(&f.Train.Epochs, "epochs", f.Train.Epochs, "passes over the patients")
-	fs.IntVar(&f.Train.Batch, "batch", f.Train.Batch, "patients in a step")
-	fs.Float64Var(&f.Train.Rate, "rate", f.Train.Rate, "peak learning rate")
 	fs.Uint64Var(&f.Train.Seed, "seed", 1, "seed of the models; that of the patients is fixed by --data-seed")
 	fs.Uint64Var(&j.Generation.Seed, "data-seed", j.Generation.Seed, "seed of the patients")
-	fs.IntVar(&f.Train.Cores, "threads", 0, "cores to use; 0 means all. Results do not depend on it")
 	return c
 }
 

@@ -19,7 +19,14 @@ type AlertJob struct {
 	MaxDensity float64           `json:"max_density"`
 	// Curriculum is the share of the epochs that see the fewest events only: the
 	// relation is found among few and kept among many.
-	Curriculum float64  `json:"curriculum"`
+	Curriculum float64 `json:"curriculum"`
+	// ValueEpochs come first: the transformer tells values that are hidden from it,
+	// and learns what is usual for a patient.
+	ValueEpochs int `json:"value_epochs,omitempty"`
+	// Warm epochs come next, half on patients of a lower level: what is hidden behind
+	// another step is found where that step is none.
+	WarmLevel  int      `json:"warm_level,omitempty"`
+	WarmEpochs int      `json:"warm_epochs,omitempty"`
 	Tune       int      `json:"tuning_patients"`
 	Test       int      `json:"test_patients"`     // in all bins of days together
 	Long       int      `json:"distance_patients"` // in each bin of events between
@@ -69,6 +76,10 @@ func (j *AlertJob) Validate() error {
 		return fmt.Errorf("densities %v to %v: want two factors up to 20, the smaller first", j.MinDensity, j.MaxDensity)
 	case !(j.Curriculum >= 0 && j.Curriculum <= 1):
 		return fmt.Errorf("curriculum %v: want a share of the epochs", j.Curriculum)
+	case j.ValueEpochs < 0:
+		return fmt.Errorf("%d epochs on values: want 0 or more", j.ValueEpochs)
+	case j.WarmEpochs < 0 || j.WarmEpochs > 0 && (j.WarmLevel < 0 || j.WarmLevel >= j.Generation.Level):
+		return fmt.Errorf("%d epochs on level %d: want 0 or more, on a level below %d", j.WarmEpochs, j.WarmLevel, j.Generation.Level)
 	case j.Tune < 16 || j.Test < 0 || j.Long < 0 || max(j.Tune, j.Test, j.Long) > 1e6:
 		return fmt.Errorf("%d patients to tune and %d and %d to test on: want 16 or more, and 0 or more", j.Tune, j.Test, j.Long)
 	case j.MaxBetween < 0 || j.MaxBetween > 1<<15:

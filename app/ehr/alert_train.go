@@ -49,7 +49,8 @@ func encodeCases(v *timeline.Vocabulary, cases []alertCase, cores int) {
 type alertFit struct {
 	job        *AlertJob
 	vocabulary *timeline.Vocabulary
-	easy, full []alertCase // to train on: few events, and any number
+	warm       []alertCase // to train on: of a lower level as well,
+	easy, full []alertCase // with few events, and with any number
 	tune       []alertCase
 }
 
@@ -59,6 +60,11 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	f.full = j.alertCases(j.Generation, j.MinDensity, j.MaxDensity)
 	f.easy = j.alertCases(j.Generation, j.MinDensity, j.MinDensity)
 	g := j.Generation
+	if j.WarmEpochs > 0 {
+		g.Level = j.WarmLevel
+		f.warm = append(j.alertCases(g, j.MinDensity, j.MinDensity), f.easy...)
+	}
+	g = j.Generation
 	g.Seed, g.Patients = g.Seed^streamTune, j.Tune
 	f.tune = j.alertCases(g, j.MinDensity, j.MaxDensity)
 	var err error
@@ -71,7 +77,7 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	}, 1, j.Fit.MinCount, j.Fit.Knots); err != nil {
 		return nil, err
 	}
-	for _, cases := range [][]alertCase{f.easy, f.full, f.tune} {
+	for _, cases := range [][]alertCase{f.warm, f.easy, f.full, f.tune} {
 		encodeCases(f.vocabulary, cases, j.cores())
 		for i := range cases { // the tokens are what training needs
 			cases[i].Events, cases[i].Patient.Events = nil, nil
@@ -80,32 +86,75 @@ func newAlertFit(j *AlertJob) (*alertFit, error) {
 	return f, nil
 }
 
-// fit trains a model: first on few events, then on any number. Of the epochs of the
-// last stage it keeps the one with the least log-loss on the tuning part.
+// fit trains a model: on a lower level first, if the job says so, then on few events,
+// then on any number. Of the epochs of the last stage it keeps the one with the least
+// log-loss on the tuning part.
 func (f *alertFit) fit(ctx context.Context, name string, m alertModel, seed uint64, see func(name string, p Progress)) error {
 	c := f.job.Fit.Train
-	c.Seed = seed
-	var best train.Best
 	early := int(math.Round(f.job.Curriculum * float64(c.Epochs)))
-	for stage, cases := range [][]alertCase{f.easy, f.full} {
-		part := c
-		part.Epochs = early
-		if stage == 1 {
-			part.Epochs = c.Epochs - early
+	if t, ok := m.(alertTransformer); ok && f.job.ValueEpochs > 0 {
+		if err := f.tellValues(ctx, t.Model, seed+3, func(p Progress) { see(name, p) }); err != nil {
+			return err
 		}
-		part.Seed += uint64(stage)
-		if part.Epochs == 0 {
+	}
+	var best train.Best
+	for _, stage := range []struct {
+		name   string
+		cases  []alertCase
+		epochs int
+		seed   uint64
+	}{
+		{fmt.Sprintf("level %d", f.job.WarmLevel), f.warm, f.job.WarmEpochs, seed + 2},
+		{"few events", f.easy, early, seed},
+		{"all events", f.full, c.Epochs - early, seed + 1},
+	} {
+		if stage.epochs == 0 {
 			continue
 		}
 		best = train.Best{}
-		if err := f.stage(ctx, m, part, cases, &best, func(p Progress) {
-			p.Stage = []string{"few events", "all events"}[stage]
+		c.Epochs, c.Seed = stage.epochs, stage.seed
+		if err := f.stage(ctx, m, c, stage.cases, &best, func(p Progress) {
+			p.Stage = stage.name
 			see(name, p)
 		}); err != nil {
 			return err
 		}
 	}
 	best.Load(m)
+	return nil
+}
+
+// hiddenValues is the share of the values that tellValues hides.
+const hiddenValues = 0.3
+
+// tellValues trains the transformer without labels.
+func (f *alertFit) tellValues(ctx context.Context, m *timeline.Model, seed uint64, see func(Progress)) error {
+	c := f.job.Fit.Train
+	c.Epochs, c.Seed = f.job.ValueEpochs, seed
+	lengths := make([]int, len(f.easy))
+	for i := range f.easy {
+		lengths[i] = 1 + len(f.easy[i].seq.Codes)
+	}
+	run, err := train.New(c, train.Problem{Model: m, Lengths: lengths, Loss: func(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
+		seqs := make([]*timeline.Sequence, len(examples))
+		for i, e := range examples {
+			seqs[i] = &f.easy[e].seq
+		}
+		return m.ValueLoss(t, t.Rand, hiddenValues, norm, seqs...)
+	}})
+	if err != nil {
+		return err
+	}
+	loss, steps := 0.0, 0
+	for s, err := range run.Steps(ctx) {
+		if err != nil {
+			return err
+		}
+		if loss, steps = loss+s.Loss, steps+1; s.EpochEnds {
+			see(Progress{Stage: "values", Epoch: s.Epoch, Epochs: c.Epochs, Loss: loss / float64(steps)})
+			loss, steps = 0, 0
+		}
+	}
 	return nil
 }
 

@@ -2,7 +2,9 @@ package timeline
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 
 	"heed/autograd"
 	"heed/tensor"
@@ -28,6 +30,48 @@ func (b *Batch) Hide(rate float64, r *rand.Rand) (rows, codes []int32) {
 // batch: what [Batch.Hide] has hidden.
 func (m *Model) MaskedLogits(t *autograd.Tape, b *Batch, rows []int32) *autograd.Var {
 	return m.Masked.Forward(t, autograd.Rows(t, m.Encode(t, b), rows))
+}
+
+// ValueLoss hides the value of every token that has one with probability rate, and
+// returns the squared error of what the model expects it to be, in standard deviations
+// from the mean of its code: the mean over what was hidden, divided by norm and times
+// the number of sequences. Nothing but earlier values of the same patient tells it, in a
+// causal model, so that this teaches what is usual for a patient. It is the loss of
+// [ForecastLoss], at the tokens in the place of [CLS]. r decides what is hidden.
+func (m *Model) ValueLoss(t *autograd.Tape, r *rand.Rand, rate float64, norm float32, seqs ...*Sequence) *autograd.Var {
+	v := m.Vocabulary
+	hidden := make([]*Sequence, len(seqs))
+	for i, s := range seqs {
+		h := *s
+		h.Values = slices.Clone(s.Values)
+		for k, code := range s.Codes {
+			if code >= firstCode && finite(s.Values[k*v.Channels]) && r.Float64() < rate {
+				for c := range v.Channels {
+					h.Values[k*v.Channels+c] = float32(math.NaN())
+				}
+			}
+		}
+		hidden[i] = &h
+	}
+	b := m.Pack(nil, hidden...)
+	var rows []int32
+	var futures []Future
+	for i, segment := range b.Segments {
+		for row := segment.Start; row < segment.Start+segment.Count; row++ {
+			k := int(b.Sources[row])
+			if k < 0 || !finite(seqs[i].Values[k*v.Channels]) || finite(hidden[i].Values[k*v.Channels]) {
+				continue
+			}
+			code := b.Codes[row]
+			rows = append(rows, int32(row))
+			futures = append(futures, Future{Codes: []int32{code}, Values: []float32{v.standard(int(code-firstCode)*v.Channels, seqs[i].Values[k*v.Channels])}})
+		}
+	}
+	if len(rows) == 0 {
+		return autograd.Scale(t, autograd.Sum(t, m.Forecast.Bias), 0)
+	}
+	f := m.Forecast.Forward(t, autograd.Rows(t, m.Encode(t, b), rows))
+	return ForecastLoss(t, f, futures, norm*float32(len(rows))/float32(len(seqs)))
 }
 
 // Forecasts returns what the model expects each code's value to be (S, V), in

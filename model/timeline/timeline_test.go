@@ -257,3 +257,36 @@ func TestNewIsDeterministic(t *testing.T) {
 		}
 	}
 }
+
+// A hidden value is a target and no input: with every value hidden, the loss is the
+// square of its distance from what the model expects, whatever the value is. Without
+// hidden values there is no loss.
+func TestValueLoss(t *testing.T) {
+	var lists [][]Event
+	for i := range 9 {
+		lists = append(lists, []Event{{Code: "NA", Values: []float32{float32(i)}}, {Code: "DX"}})
+	}
+	v, err := Learn(all(lists...), 1, 1, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.Layers, c.Dim, c.Heads, c.FFN, c.Value, c.Time, c.Causal, c.Dropout = 1, 8, 2, 8, "projection", "bias", true, 0
+	m := New(c, v, source())
+	loss := func(value, rate float64) float64 {
+		k := v.ID("NA") - firstCode
+		raw := []float32{v.Mean[k] + float32(value)*v.SD[k]}
+		s := v.Encode([]Event{{Code: "NA", Time: 9, Values: raw}, {Code: "DX", Time: 5}, {Code: "NA", Time: 2, Values: raw}}, 50, false)
+		var tape autograd.Tape
+		return float64(m.ValueLoss(&tape, source(), rate, 4, &s, &s, &s, &s).Data[0])
+	}
+	if second := loss(1, 1) - 2*loss(0, 1) + loss(-1, 1); math.Abs(second-2) > 1e-4 {
+		t.Errorf("second difference of the loss %v, want 2: the model sees what it must tell", second)
+	}
+	if peek := loss(1, 0.5) - 2*loss(0, 0.5) + loss(-1, 0.5); math.Abs(peek-2) < 1e-3 {
+		t.Error("values that are not hidden do not matter")
+	}
+	if l := loss(1, 0); l != 0 {
+		t.Errorf("loss %v of nothing", l)
+	}
+}
