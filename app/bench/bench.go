@@ -12,6 +12,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -28,6 +29,9 @@ import (
 type Setting struct {
 	Cores int           // 0 means all
 	Each  time.Duration // of one measurement; 0 means a second
+	// Within is what all of it may take, on the clock; 0 means 100 seconds. What would
+	// not fit is skipped and said.
+	Within time.Duration
 	// Processor counts processor time, divided by the cores at work, in place of the
 	// time on the clock: for a machine that is not idle. Cores that wait for one
 	// another then go unnoticed. It is an error where the system does not tell it.
@@ -46,6 +50,7 @@ type Result struct {
 	Kernels []Kernel `json:"kernels"`
 	Models  []Model  `json:"models"`
 	Memory  []Memory `json:"memory"`
+	Skipped []Skip   `json:"skipped"`
 	Seconds float64  `json:"seconds"` // that all of it took
 }
 
@@ -67,6 +72,7 @@ type Peak struct {
 	// Steady is the median of the groups by the best: far from 1 if other programs
 	// run, or if the processor changes its frequency.
 	Steady float64 `json:"steady"`
+	Rounds int     `json:"rounds"`
 }
 
 // Busy is the steadiness below which a machine is not idle.
@@ -80,6 +86,9 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 	if s.Each == 0 {
 		s.Each = time.Second
 	}
+	if s.Within == 0 {
+		s.Within = 100 * time.Second
+	}
 	if s.Tell == nil {
 		s.Tell = func(string) {}
 	}
@@ -90,7 +99,7 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 			return nil, &cli.UsageError{Reason: "this system does not tell the processor time"}
 		}
 	}
-	began := time.Now()
+	w := newWatch(s.Processor)
 	out := &Result{Machine: Machine{
 		Heed: version, Go: strings.TrimPrefix(runtime.Version(), "go"), System: runtime.GOOS + "/" + runtime.GOARCH, Processor: processor(),
 		Kernel: kernel.Active().String(), Cores: s.Cores, Clock: counted,
@@ -99,10 +108,13 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 	if s.Cores > 1 {
 		cores = append(cores, s.Cores)
 	}
+	subjects, lengths := models(), lengths(cmp.Or(s.Tokens, 8192))
+	b := &budget{watch: w, processor: s.Processor, each: s.Each.Seconds(), total: s.Within.Seconds(), skipped: []Skip{},
+		left: len(cores)*(1+len(kernels(1))) + 2*len(subjects) + len(lengths)}
 	peaks := map[int]float64{}
 	for _, n := range cores {
 		s.Tell("the peak of fused multiply-adds")
-		p := s.peak(n)
+		p := b.peak(n)
 		out.Peak = append(out.Peak, p)
 		peaks[n] = p.GFLOPS
 	}
@@ -112,88 +124,50 @@ func Run(ctx context.Context, version string, s Setting) (*Result, error) {
 				return nil, err
 			}
 			s.Tell(w.what)
-			g := w.flops / s.best(n, w.run) / 1e9
-			out.Kernels = append(out.Kernels, Kernel{w.what, n, g, g / peaks[n]})
+			if part, ok := b.begin(fmt.Sprintf("%s, %s", w.what, coresWord(n)), w.flops); ok {
+				t := b.measure(part, n, w.flops, w.run)
+				g := w.flops / t.best() / 1e9
+				out.Kernels = append(out.Kernels, Kernel{w.what, n, g, g / peaks[n], len(t.seconds)})
+			}
 		}
 	}
-	for _, make := range models() {
+	for _, make := range subjects {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		m := make(s.Cores)
 		s.Tell("the model " + m.name)
-		out.Models = append(out.Models, m.measure(s, peaks[s.Cores]))
+		if x := m.measure(b, s.Cores, peaks[s.Cores]); x.Inference != nil || x.Training != nil {
+			out.Models = append(out.Models, x)
+		}
 	}
-	for length := 512; length <= cmp.Or(s.Tokens, 8192); length *= 2 {
+	for _, length := range lengths {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		s.Tell("memory")
-		out.Memory = append(out.Memory, memory(length))
+		if _, ok := b.begin(fmt.Sprintf("memory of %d tokens", length), memoryWork(length)); ok {
+			out.Memory = append(out.Memory, memory(length))
+		}
 	}
-	out.Seconds = time.Since(began).Seconds()
+	out.Skipped, out.Seconds = b.skipped, w.wall()
 	return out, nil
 }
 
-// groups is how often a measurement is repeated, unless a single run takes longer
-// than all of them should.
-const groups = 5
-
-// now returns seconds on the clock of the setting.
-func (s *Setting) now(began time.Time) float64 {
-	if s.Processor {
-		t, _ := clock.Processor()
-		return t
-	}
-	return time.Since(began).Seconds()
-}
-
-// times returns the seconds of one call of f, which keeps cores busy, in each of the
-// groups, which together last about as long as Each.
-func (s *Setting) times(cores int, f func()) []float64 {
-	f() // scratch space and caches
-	share := (s.Each / groups).Seconds()
-	n := 1
-	began := time.Now()
-	first := s.now(began)
-	out := make([]float64, 0, groups)
-	for len(out) < groups {
-		start := s.now(began)
-		for range n {
-			f()
-		}
-		took := s.now(began) - start
-		if s.Processor {
-			took /= float64(cores)
-		}
-		if len(out) == 0 && took < share/2 && n < 1<<24 { // a longer group, and again
-			n *= 2
-			continue
-		}
-		if out = append(out, max(took, 1e-9)/float64(n)); s.now(began)-first > 2*s.Each.Seconds()*float64(cores) {
-			break
-		}
-	}
-	return out
-}
-
-// best returns the seconds of one call of f in the fastest of the groups: what the
-// machine does when nothing else disturbs it.
-func (s *Setting) best(cores int, f func()) float64 { return slices.Min(s.times(cores, f)) }
-
 // peak measures cores cores at once.
-func (s *Setting) peak(cores int) Peak {
+func (b *budget) peak(cores int) Peak {
 	const turns = 1 << 16
 	fused := make([]float64, cores)
-	ts := s.times(cores, func() {
+	part, _ := b.begin("", 0)
+	t := b.measure(part, cores, 0, func() {
 		par.Do(cores, cores, func(_, i int) { fused[i] = kernel.Fuse(turns) })
 	})
 	total := 0.0
 	for _, f := range fused {
 		total += f
 	}
-	slices.Sort(ts)
-	return Peak{Cores: cores, GFLOPS: 2 * total / ts[0] / 1e9, Steady: ts[0] / ts[len(ts)/2]}
+	slices.Sort(t.seconds)
+	return Peak{Cores: cores, GFLOPS: 2 * total / t.seconds[0] / 1e9, Steady: t.seconds[0] / t.seconds[len(t.seconds)/2], Rounds: len(t.seconds)}
 }
 
 // processor returns the name of the processor where the system tells it.

@@ -15,11 +15,11 @@ import (
 
 // Everything is measured, and every number is one.
 func TestRun(t *testing.T) {
-	r, err := Run(context.Background(), "test", Setting{Cores: 2, Each: time.Microsecond, Tokens: 2048})
+	r, err := Run(context.Background(), "test", Setting{Cores: 2, Each: time.Microsecond, Within: time.Hour, Tokens: 2048})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Peak) != 2 || len(r.Kernels) != 2*len(kernels(1)) || len(r.Models) != 5 || len(r.Memory) != 3 {
+	if len(r.Peak) != 2 || len(r.Kernels) != 2*len(kernels(1)) || len(r.Models) != 5 || len(r.Memory) != 3 || len(r.Skipped) > 0 {
 		t.Fatalf("%d peaks, %d kernels, %d models, %d lengths", len(r.Peak), len(r.Kernels), len(r.Models), len(r.Memory))
 	}
 	var all []float64
@@ -30,6 +30,9 @@ func TestRun(t *testing.T) {
 		all = append(all, k.GFLOPS, k.Share)
 	}
 	for _, m := range r.Models {
+		if m.Inference == nil || m.Name != "esm, shape of ESM-2 8M" && m.Training == nil {
+			t.Fatalf("%s was not measured", m.Name)
+		}
 		all = append(all, m.Inference.PerSecond, m.Inference.GFLOPS, m.Inference.Share, float64(m.Parameters))
 		if m.Training != nil {
 			all = append(all, m.Training.PerSecond, m.Training.GFLOPS, m.Training.Share)
@@ -58,6 +61,18 @@ func TestRun(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
+	}
+	// With no time at all only the peaks are measured, and the rest is said.
+	r, err = Run(context.Background(), "test", Setting{Cores: 2, Each: time.Microsecond, Within: 1, Tokens: 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text.Reset()
+	if err := r.write(&text); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Peak) != 2 || len(r.Kernels)+len(r.Models)+len(r.Memory) > 0 || !strings.Contains(text.String(), "skipped: timeline, training: the time was up (--within allows more)\n") || !strings.Contains(text.String(), "* fewer than 3 rounds") {
+		t.Errorf("without time: %s", text.String())
 	}
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()

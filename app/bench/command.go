@@ -14,14 +14,14 @@ import (
 
 // Command returns "heed bench".
 func Command(version string) *cobra.Command {
-	s := Setting{Each: time.Second, Tokens: 8192}
+	s := Setting{Each: time.Second, Within: 100 * time.Second, Tokens: 8192}
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure how fast this machine is: kernels, models, memory",
-		Long: `Measure how fast this machine is, in about a minute: the peak of fused multiply-adds between registers, matrix products and attention as a share of it,
+		Long: `Measure how fast this machine is, in half a minute if it is idle and in less than two whatever it does: the peak of fused multiply-adds between registers, matrix products and attention as a share of it,
 inference and training of every architecture, and the memory of a pass by the length of its sequence. Nothing is read or written; weights and data are random.
-The best of five groups of runs counts. Run it on an idle machine (the steadiness of the peak says whether it was one), or count processor time.`,
+The best of five rounds counts. What does not fit into --within is skipped, and what had fewer than three rounds is marked. Run it on an idle machine (the steadiness of the peak says whether it was one), or count processor time.`,
 		Example: `  heed bench
   heed bench --threads 1 --json > machine.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -36,6 +36,9 @@ The best of five groups of runs counts. Run it on an idle machine (the steadines
 			}
 			if s.Each <= 0 || s.Each > time.Minute {
 				return &cli.UsageError{Reason: fmt.Sprintf("--each %v: want more than 0, up to 1m", s.Each)}
+			}
+			if s.Within < 10*time.Second || s.Within > time.Hour {
+				return &cli.UsageError{Reason: fmt.Sprintf("--within %v: want 10s to 1h", s.Within)}
 			}
 			if s.Tokens < 512 || s.Tokens > 1<<17 {
 				return &cli.UsageError{Reason: fmt.Sprintf("--tokens %d: want 512 to %d", s.Tokens, 1<<17)}
@@ -54,7 +57,8 @@ The best of five groups of runs counts. Run it on an idle machine (the steadines
 		},
 	}
 	c.Flags().IntVar(&s.Cores, "threads", 0, "cores to use; 0 means all")
-	c.Flags().DurationVar(&s.Each, "each", s.Each, "time of each measurement; there are about 30")
+	c.Flags().DurationVar(&s.Each, "each", s.Each, "time of each measurement; there are about 35")
+	c.Flags().DurationVar(&s.Within, "within", s.Within, "time that all of it may take, on the clock; what would not fit is skipped")
 	c.Flags().IntVar(&s.Tokens, "tokens", s.Tokens, "the longest sequence whose memory is measured; its time grows with the square")
 	c.Flags().BoolVar(&s.Processor, "processor", false, "count processor time: for a machine that is not idle")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -68,7 +72,7 @@ func (r *Result) write(w io.Writer) error {
 	if m.Processor != "" {
 		fmt.Fprintf(w, "processor %s\n", m.Processor)
 	}
-	fmt.Fprintf(w, "kernel %s, %s, %s time; it took %.0f s\n\n", m.Kernel, cores(m.Cores), m.Clock, r.Seconds)
+	fmt.Fprintf(w, "kernel %s, %s, %s time; it took %.0f s\n\n", m.Kernel, coresWord(m.Cores), m.Clock, r.Seconds)
 	table := func(rows [][]string) error {
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		for _, row := range rows {
@@ -83,10 +87,18 @@ func (r *Result) write(w io.Writer) error {
 		fmt.Fprintln(t)
 		return t.Flush()
 	}
+	few := false
+	mark := func(rounds int) string {
+		if rounds < enough {
+			few = true
+			return "*"
+		}
+		return ""
+	}
 	rows := [][]string{{"peak of fused multiply-adds", "GFLOP/s", "steadiness"}}
 	busy := false
 	for _, p := range r.Peak {
-		rows = append(rows, []string{cores(p.Cores), fmt.Sprintf("%.1f", p.GFLOPS), fmt.Sprintf("%.2f", p.Steady)})
+		rows = append(rows, []string{coresWord(p.Cores), fmt.Sprintf("%.1f%s", p.GFLOPS, mark(p.Rounds)), fmt.Sprintf("%.2f", p.Steady)})
 		busy = busy || p.Steady < Busy
 	}
 	if err := table(rows); err != nil {
@@ -97,18 +109,20 @@ func (r *Result) write(w io.Writer) error {
 	}
 	rows = [][]string{{"kernel", "cores", "GFLOP/s", "of the peak"}}
 	for _, k := range r.Kernels {
-		rows = append(rows, []string{k.What, fmt.Sprint(k.Cores), fmt.Sprintf("%.1f", k.GFLOPS), fmt.Sprintf("%.0f %%", 100*k.Share)})
+		rows = append(rows, []string{k.What, fmt.Sprint(k.Cores), fmt.Sprintf("%.1f%s", k.GFLOPS, mark(k.Rounds)), fmt.Sprintf("%.0f %%", 100*k.Share)})
 	}
 	if err := table(rows); err != nil {
 		return err
 	}
-	rows = [][]string{{"model, " + cores(m.Cores), "parameters", "inference", "GFLOP/s", "of the peak", "training", "GFLOP/s", "of the peak"}}
+	rows = [][]string{{"model, " + coresWord(m.Cores), "parameters", "inference", "GFLOP/s", "of the peak", "training", "GFLOP/s", "of the peak"}}
 	for _, x := range r.Models {
-		row := append([]string{x.Name, fmt.Sprint(x.Parameters)}, x.Inference.cells(x.Unit)...)
-		if x.Training != nil {
-			row = append(row, x.Training.cells(x.Unit)...)
-		} else {
-			row = append(row, "-", "-", "-")
+		row := []string{x.Name, fmt.Sprint(x.Parameters)}
+		for _, rate := range []*Rate{x.Inference, x.Training} {
+			if rate == nil {
+				row = append(row, "-", "-", "-")
+				continue
+			}
+			row = append(row, fmt.Sprintf("%.3g %s/s", rate.PerSecond, x.Unit), fmt.Sprintf("%.1f%s", rate.GFLOPS, mark(rate.Rounds)), fmt.Sprintf("%.0f %%", 100*rate.Share))
 		}
 		rows = append(rows, row)
 	}
@@ -123,18 +137,23 @@ func (r *Result) write(w io.Writer) error {
 	for _, x := range r.Memory {
 		rows = append(rows, []string{fmt.Sprintf("%d tokens", x.Tokens), megabytes(x.Inference), megabytes(x.Training), megabytes(x.Matrices)})
 	}
-	return table(rows)
+	if err := table(rows); err != nil {
+		return err
+	}
+	if few {
+		fmt.Fprintf(w, "* fewer than %d rounds, for want of time: a disturbance may not have been seen.\n", enough)
+	}
+	for _, x := range r.Skipped {
+		fmt.Fprintf(w, "skipped: %s: %s (--within allows more)\n", x.What, x.Reason)
+	}
+	return nil
 }
 
-func cores(n int) string {
+func coresWord(n int) string {
 	if n == 1 {
 		return "1 core"
 	}
 	return fmt.Sprintf("%d cores", n)
-}
-
-func (r *Rate) cells(unit string) []string {
-	return []string{fmt.Sprintf("%.3g %s/s", r.PerSecond, unit), fmt.Sprintf("%.1f", r.GFLOPS), fmt.Sprintf("%.0f %%", 100*r.Share)}
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

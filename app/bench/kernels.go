@@ -16,6 +16,7 @@ type Kernel struct {
 	Cores  int     `json:"cores"`
 	GFLOPS float64 `json:"gflops"`
 	Share  float64 `json:"share"` // of the peak of as many cores
+	Rounds int     `json:"rounds"`
 }
 
 // A work is something to be timed.

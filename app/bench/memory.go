@@ -18,11 +18,27 @@ type Memory struct {
 	Matrices int64 `json:"matrices"`
 }
 
+// lengths are those whose memory is measured.
+func lengths(most int) (out []int) {
+	for n := 512; n <= most; n *= 2 {
+		out = append(out, n)
+	}
+	return out
+}
+
+// The model whose memory is measured.
+const memoryLayers, memoryDim, memoryHeads = 2, 64, 4
+
+// memoryWork is half of the operations that memory takes: of a pass forward, and one forward and back.
+func memoryWork(tokens int) float64 {
+	f := encoder(memoryLayers, memoryDim, 4*memoryDim, 1, tokens, false)
+	return (f.total() + f.trained()) / 2
+}
+
 // memory measures what the tapes of one pass hold.
 func memory(tokens int) Memory {
-	const layers, dim, heads = 2, 64, 4
 	r := rand.New(rand.NewPCG(1, 6))
-	m := sequence.New(sequence.Config{Tokenizer: sequence.Tokenizer{K: 1}, MaxLen: tokens - 1, Layers: layers, Dim: dim, Heads: heads, FFN: 4 * dim,
+	m := sequence.New(sequence.Config{Tokenizer: sequence.Tokenizer{K: 1}, MaxLen: tokens - 1, Layers: memoryLayers, Dim: memoryDim, Heads: memoryHeads, FFN: 4 * memoryDim,
 		Position: "sinusoidal", Pooling: "mean", Classes: 2}, r)
 	text := make([]byte, tokens-1)
 	for i := range text {
@@ -36,7 +52,7 @@ func memory(tokens int) Memory {
 		runtime.KeepAlive(t)
 		return max(0, after-before)
 	}
-	out := Memory{Tokens: tokens, Matrices: 4 * layers * heads * int64(tokens) * int64(tokens)}
+	out := Memory{Tokens: tokens, Matrices: 4 * memoryLayers * memoryHeads * int64(tokens) * int64(tokens)}
 	a := &autograd.Tape{NoGrad: true}
 	out.Inference = held(a, func() { m.Logits(a, batch) })
 	b := &autograd.Tape{}

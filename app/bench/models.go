@@ -23,8 +23,8 @@ type Model struct {
 	Shape      string `json:"shape"`
 	Unit       string `json:"unit"` // of what is counted: tokens, cells, voxels
 	Parameters int    `json:"parameters"`
-	Inference  Rate   `json:"inference"`
-	Training   *Rate  `json:"training,omitempty"` // nil where Heed does not train
+	Inference  *Rate  `json:"inference,omitempty"` // nil if there was no time for it
+	Training   *Rate  `json:"training,omitempty"`  // nil too where Heed does not train
 }
 
 // A Rate is how fast a model runs.
@@ -32,6 +32,7 @@ type Rate struct {
 	PerSecond float64 `json:"per_second"`
 	GFLOPS    float64 `json:"gflops"` // of the matrix products alone, counted from the shapes
 	Share     float64 `json:"share"`  // of the peak of as many cores
+	Rounds    int     `json:"rounds"`
 }
 
 // A subject is a model and a batch of it that is cut into pieces.
@@ -69,23 +70,29 @@ func encoder(layers, dim, ffn, sequences, length int, first bool) flops {
 	return out
 }
 
-// measure times inference and training on all cores.
-func (m *subject) measure(s Setting, peak float64) Model {
-	rate := func(work float64, seconds float64) Rate {
-		return Rate{float64(m.count) / seconds, work / seconds / 1e9, work / seconds / 1e9 / peak}
-	}
+// measure times inference and training on all cores, what there is time for.
+func (m *subject) measure(b *budget, cores int, peak float64) Model {
 	out := Model{Name: m.name, Shape: m.shape, Unit: m.unit, Parameters: nn.Count(m.module)}
+	rate := func(what string, work float64, f func()) *Rate {
+		part, ok := b.begin(m.name+", "+what, work)
+		if !ok {
+			return nil
+		}
+		t := b.measure(part, cores, work, f)
+		return &Rate{float64(m.count) / t.best(), work / t.best() / 1e9, work / t.best() / 1e9 / peak, len(t.seconds)}
+	}
 	tapes := make([]autograd.Tape, m.pieces)
 	for i := range tapes {
 		tapes[i].NoGrad, tapes[i].Cores = true, m.cores
 	}
-	out.Inference = rate(m.forward.total(), s.best(s.Cores, func() {
-		par.Do(m.pieces, s.Cores, func(_, i int) {
+	out.Inference = rate("inference", m.forward.total(), func() {
+		par.Do(m.pieces, cores, func(_, i int) {
 			tapes[i].Reset()
 			m.infer(&tapes[i], i)
 		})
-	}))
+	})
 	if m.loss == nil {
+		b.left-- // one less than was thought
 		return out
 	}
 	params := nn.Params(m.module)
@@ -94,15 +101,14 @@ func (m *subject) measure(s Setting, peak float64) Model {
 	for i := range steps {
 		steps[i] = &autograd.Tape{Rand: rand.New(rand.NewPCG(5, uint64(i)))}
 	}
-	t := rate(m.training.trained(), s.best(s.Cores, func() {
-		par.Do(m.pieces, s.Cores, func(_, i int) {
+	out.Training = rate("training", m.training.trained(), func() {
+		par.Do(m.pieces, cores, func(_, i int) {
 			steps[i].Reset()
 			steps[i].Backward(m.loss(steps[i], i))
 		})
 		autograd.Gather(params, steps...)
 		opt.Update(params, 1e-4, optim.ClipScale(optim.GlobalNorm(params), 1))
-	}))
-	out.Training = &t
+	})
 	return out
 }
 
