@@ -149,6 +149,11 @@ func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 		after, _ := clock.Processor()
 		d.Processor = after - before
 		all = append(all, d)
+		if r.markdown != "" { // each as it is done: the next may take long
+			if err := r.writeMarkdown([]done{d}); err != nil {
+				return err
+			}
+		}
 		if !r.asJSON {
 			if err := d.print(cmd.OutOrStdout()); err != nil {
 				return err
@@ -159,11 +164,6 @@ func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		if err := e.Encode(all); err != nil {
-			return err
-		}
-	}
-	if r.markdown != "" {
-		if err := r.writeMarkdown(all); err != nil {
 			return err
 		}
 	}

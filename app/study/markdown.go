@@ -40,8 +40,8 @@ func (r *runRequest) readMarkdown() (map[string]string, error) {
 	return sections, nil
 }
 
-// writeMarkdown writes the findings as sections of a Markdown file, in the order
-// of [All]. Sections of other studies that the file has already stay.
+// writeMarkdown writes findings as sections of a Markdown file, in the order of
+// [All]. Sections of other studies that the file has already stay.
 func (r *runRequest) writeMarkdown(all []done) error {
 	sections, err := r.readMarkdown()
 	if err != nil {

@@ -70,7 +70,7 @@ func (r relayFindings) steps() Table {
 func (r relayFindings) single() Table {
 	t := Table{Title: fmt.Sprintf("One distance trained alone: share right, and in how many steps, %d seeds", r.l.Seeds), Columns: []string{"layer"},
 		Notes: []string{fmt.Sprintf("At most %d steps of %d sequences, fewer if nearly all of %d were right. Steps until nine of ten were, of each seed; - is never.", r.courses[r.last()].steps, r.courses[r.last()].batch, r.courses[r.last()].look),
-			"This part was added after a small run had shown that an LSTM learns all distances together; the bounds stayed."}}
+			"This part was added after a small run had shown that an LSTM learns all distances together; the bounds stayed. With 600 steps, a quarter, attention had 1,000 tokens right in .835 [.730, 1.000] of the cases, which missed its bound: that was too few steps. All layers were then given the larger number; the bound stayed again."}}
 	for _, c := range r.courses[1:] {
 		t.Columns = append(t.Columns, fmt.Sprint(c.distances[0]))
 	}

@@ -43,6 +43,7 @@ func All() []Study {
 		planted(),
 		leak(),
 		separation(),
+		lag(),
 		lobes(),
 	}
 }
