@@ -48,17 +48,20 @@ func Linear(t *Tape, x, w, b *Var) *Var {
 	return y
 }
 
-// Pack arranges the weights w (N, K) of [Linear] once, in the order in which its
-// kernel reads them, and not anew in each product. This is for inference: w.Data,
-// whose memory is used again, is nil from then on, and w has no gradient. Linear
-// gives the same bits as before. Tapes may share packed weights.
-func Pack(w *Var) {
-	tensor.Check("Pack", w.Shape, -1, -1)
-	if w.tape != nil || w.Data == nil {
-		panic("autograd: Pack of a Var that is no parameter, or is packed")
+// Pack arranges weights (N, K) of [Linear] once, in the order in which its kernel
+// reads them, and not anew in each product. This is for inference: their Data, whose
+// memory is used again, is nil from then on, and they have no gradient. Linear gives
+// the same bits as before. Tapes may share packed weights.
+func Pack(weights ...*Var) {
+	var work kernel.Work
+	for _, w := range weights {
+		tensor.Check("Pack", w.Shape, -1, -1)
+		if w.tape != nil || w.Data == nil {
+			panic("autograd: Pack of a Var that is no parameter, or is packed")
+		}
+		w.packed = kernel.Pack(&work, kernel.Matrix(w.Data, w.Dim(0), w.Dim(1)).T(), w.Data)
+		w.Data, w.Grad, w.Trainable = nil, nil, false
 	}
-	w.packed = kernel.Pack(kernel.Matrix(w.Data, w.Dim(0), w.Dim(1)).T(), w.Data)
-	w.Data, w.Grad, w.Trainable = nil, nil, false
 }
 
 // Linears is [Linear] of one x with three layers, such as those of queries, keys

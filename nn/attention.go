@@ -76,13 +76,6 @@ func (a *MultiHeadAttention) Project(t *autograd.Tape, x *autograd.Var) (q, k, v
 	return y[0], y[1], y[2]
 }
 
-// Pack packs the four linear layers, see Linear.Pack.
-func (a *MultiHeadAttention) Pack() {
-	for _, l := range []*Linear{a.Query, a.Key, a.Value, a.Out} {
-		l.Pack()
-	}
-}
-
 // MixFirst is Mix for the first row of each segment alone, (T, D) to (S, D) for
 // S segments, none of them empty. Keys and values are still those of all rows.
 func (a *MultiHeadAttention) MixFirst(t *autograd.Tape, x *autograd.Var, s []autograd.Segment) *autograd.Var {

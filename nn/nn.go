@@ -82,10 +82,6 @@ func (l *Linear) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	return autograd.Linear(t, x, l.Weight, l.Bias)
 }
 
-// Pack arranges the weights for inference, see autograd.Pack: the layer no longer
-// serves training, nor who reads Weight.Data.
-func (l *Linear) Pack() { autograd.Pack(l.Weight) }
-
 // Visit names weight and bias.
 func (l *Linear) Visit(prefix string, f Visitor) {
 	f(Join(prefix, "weight"), l.Weight)

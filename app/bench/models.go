@@ -267,6 +267,7 @@ func protein(cores int) *subject {
 	if err != nil {
 		panic(err) // of shapes that are its own
 	}
+	m.Pack()
 	ids := make([]int32, tokens)
 	for i := range ids {
 		ids[i] = int32(4 + r.IntN(20)) // amino acids

@@ -14,23 +14,29 @@ type Packed struct {
 const packWidth = 32
 
 // Pack copies b. It uses the memory of buf if that has the length, which is K·N if
-// N is a multiple of 32; buf may be that of b.
-func Pack(b View, buf []float32) *Packed {
+// N is a multiple of 32; buf may be that of b, and w is only needed for that.
+func Pack(w *Work, b View, buf []float32) *Packed {
 	b.check()
-	p := &Packed{rows: b.Rows, cols: b.Cols, data: make([]float32, parts(b.Cols, packWidth)*packWidth*b.Rows)}
+	n := parts(b.Cols, packWidth) * packWidth * b.Rows
+	p := &Packed{rows: b.Rows, cols: b.Cols, data: buf}
+	var to []float32
+	if len(buf) == n {
+		to = grow(&w.packB, n)
+	} else {
+		p.data = make([]float32, n)
+		to = p.data
+	}
 	for j := 0; j < b.Cols && b.Rows > 0; j += packWidth {
 		v := b
 		v.Data, v.Cols = b.Data[j*b.ColStride:], min(packWidth, b.Cols-j)
-		dst := p.data[j*b.Rows:]
 		if active == Generic {
-			packPanelGeneric(dst, v, packWidth)
+			packPanelGeneric(to[j*b.Rows:], v, packWidth)
 		} else {
-			packPanel(dst, v, packWidth)
+			packPanel(to[j*b.Rows:], v, packWidth)
 		}
 	}
-	if len(buf) == len(p.data) {
-		copy(buf, p.data)
-		p.data = buf
+	if len(buf) == n {
+		copy(p.data, to)
 	}
 	return p
 }

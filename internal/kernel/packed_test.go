@@ -27,7 +27,7 @@ func TestMulPacked(t *testing.T) {
 			restore := Force(packer)
 			var packed []*Packed
 			for _, b := range plain {
-				packed = append(packed, Pack(b.View, nil))
+				packed = append(packed, Pack(new(Work), b.View, nil))
 			}
 			restore()
 			for _, impl := range Available() {
@@ -70,7 +70,7 @@ func TestPackInPlace(t *testing.T) {
 	a := newMatrix(r, 9, 50, 50, 1)
 	want, got := newMatrix(r, 9, 64, 64, 1), newMatrix(r, 9, 64, 64, 1)
 	MulBias(new(Work), want.View, a.View, w.T(), nil)
-	p := Pack(w.T(), w.Data)
+	p := Pack(new(Work), w.T(), w.Data)
 	if &p.data[0] != &w.Data[0] {
 		t.Error("the memory was not used again")
 	}
@@ -85,7 +85,7 @@ func TestPackInPlace(t *testing.T) {
 func TestMulPackedRaisesPanics(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 16))
 	a, b := newMatrix(r, 200, 1200, 1200, 1), newMatrix(r, 1200, 64, 64, 1)
-	p := Pack(b.View, nil)
+	p := Pack(new(Work), b.View, nil)
 	p.data = p.data[: len(p.data)/2 : len(p.data)/2] // the second panel is missing
 	c := newMatrix(r, 200, 64, 64, 1)
 	defer func() {
@@ -108,7 +108,7 @@ func BenchmarkMulPacked(b *testing.B) {
 			for range max(1, 1<<23/(n*k)) {
 				w := newMatrix(r, n, k, k, 1)
 				ws = append(ws, w)
-				ps = append(ps, Pack(w.T(), nil))
+				ps = append(ps, Pack(new(Work), w.T(), nil))
 			}
 			w := NewWorkers(cores)
 			run := func(name string, f func(i int)) {

@@ -147,12 +147,20 @@ func (m *Model) Visit(prefix string, f nn.Visitor) {
 // memory, beside which it needs that of the largest: see autograd.Pack. A pass has
 // the bits that it had before. The model no longer gives away its weights.
 func (m *Model) Pack() {
+	ls := []*nn.Linear{m.Dense}
 	for _, l := range m.Layers {
-		l.Mixer.(*nn.MultiHeadAttention).Pack()
-		l.Up.Pack()
-		l.Down.Pack()
+		a := l.Mixer.(*nn.MultiHeadAttention)
+		ls = append(ls, a.Query, a.Key, a.Value, a.Out, l.Up, l.Down)
 	}
-	m.Dense.Pack()
+	pack(ls)
+}
+
+func pack(ls []*nn.Linear) {
+	var weights []*autograd.Var
+	for _, l := range ls {
+		weights = append(weights, l.Weight)
+	}
+	autograd.Pack(weights...)
 }
 
 // A Batch is some sequences packed end to end, each between its two end tokens.

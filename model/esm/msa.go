@@ -88,13 +88,14 @@ func buildMSA(c MSAConfig, param params) *MSA {
 
 // Pack is [Model.Pack].
 func (m *MSA) Pack() {
+	ls := []*nn.Linear{m.Dense}
 	for _, l := range m.Layers {
-		l.RowAttention.Pack()
-		l.ColumnAttention.Pack()
-		l.Up.Pack()
-		l.Down.Pack()
+		for _, a := range []*nn.MultiHeadAttention{l.RowAttention, l.ColumnAttention} {
+			ls = append(ls, a.Query, a.Key, a.Value, a.Out)
+		}
+		ls = append(ls, l.Up, l.Down)
 	}
-	m.Dense.Pack()
+	pack(ls)
 }
 
 // Visit names all parameters.

@@ -70,7 +70,7 @@ type Part struct {
 //	panels   4·cores·D·F      the largest matrix of weights, arranged for a core
 //
 // and a quarter more for buffers that are shared by sizes that differ. P is
-// Work.Rows, at most T.
+// Work.Rows, at most T. A packed model has panels while it is packed, and then none.
 func (c *Config) Plan(tokens int, w Work) []Part {
 	p := min(tokens, w.rows())
 	return []Part{
