@@ -134,7 +134,7 @@ Results do not depend on --threads.`,
 	fs.IntVar(&x.Heads, "axial-heads", 0, "axial: attention heads (default 32)")
 	fs.IntVar(&x.Rows, "axial-rows", 0, "axial: rows of an alignment that is drawn in training (default 4)")
 	fs.IntVar(&x.Batch, "axial-batch", 0, "axial: alignments in a step (default 16)")
-	fs.IntVar(&x.Steps, "axial-steps", 0, "axial: steps (default 1000)")
+	fs.IntVar(&x.Steps, "axial-steps", 0, "axial: steps (default 700)")
 	fs.Float64Var(&x.Rate, "axial-rate", 0, "axial: peak learning rate of AdamW (default 0.005)")
 	fs.Float64Var(&x.Mask, "axial-mask", 0, "axial: share of the residues to fill in (default 0.15)")
 	fs.Float64Var(&x.Decay, "axial-decay", 0, "axial: weight decay of AdamW (default 0.01)")

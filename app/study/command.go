@@ -90,6 +90,7 @@ func runCommand(version string) *cobra.Command {
 	fs.IntVar(&r.lab.Seeds, "seeds", r.lab.Seeds, "repetitions")
 	fs.IntVar(&r.lab.Cores, "threads", 0, "cores to use; 0 means all. Findings do not depend on it")
 	fs.BoolVar(&r.lab.Tiny, "tiny", false, "a size that only shows that it runs; the numbers mean little")
+	fs.IntVar(&r.lab.Longer, "longer", 1, "for the study separation: how many times as long all models train")
 	fs.StringVar(&r.lab.Family, "family", "", "alignment for the study separation, in place of a family that is made")
 	fs.StringVar(&r.lab.Structure, "structure", "", "PDB or mmCIF with the first row of --family")
 	fs.StringVar(&r.lab.Distances, "distances", "", "table of distances between all columns of --family, in place of --structure")
@@ -113,6 +114,9 @@ type done struct {
 func (r *runRequest) run(cmd *cobra.Command, args []string) error {
 	if r.lab.Seeds < 1 {
 		return &cli.UsageError{Reason: fmt.Sprintf("--seeds %d: want 1 or more", r.lab.Seeds)}
+	}
+	if r.lab.Longer < 1 || r.lab.Longer > 1000 {
+		return &cli.UsageError{Reason: fmt.Sprintf("--longer %d: want 1 to 1000", r.lab.Longer)}
 	}
 	if r.lab.Family == "" && (r.lab.Structure != "" || r.lab.Distances != "") {
 		return &cli.UsageError{Reason: "--structure and --distances belong to a --family"}

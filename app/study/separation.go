@@ -222,7 +222,7 @@ func (l *Lab) fitRow(ctx context.Context, c contender, rows [][]uint8, valid *ma
 	for i := range lengths {
 		lengths[i] = columns
 	}
-	epochs := c.times * max(1, min(l.pick(60, 2), l.pick(separationResidues, 20000)/(len(rows)*columns)))
+	epochs := max(1, l.Longer) * c.times * max(1, min(l.pick(60, 2), l.pick(separationResidues, 20000)/(len(rows)*columns)))
 	residues := float32(rate) * float32(columns)
 	run, err := train.New(train.Config{Epochs: epochs, Batch: 64, Rate: c.rate, Warmup: 0.1, Decay: 0.01, Clip: 1, Seed: seed, Cores: l.Cores}, train.Problem{
 		Model: model, Lengths: lengths,

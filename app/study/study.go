@@ -72,6 +72,8 @@ type Lab struct {
 	// (PDB or mmCIF) or Distances (a table) says which of its columns touch; empty
 	// means a family that is made.
 	Family, Structure, Distances string
+	// Longer multiplies the training of all contenders of "separation"; 0 means 1.
+	Longer int
 	// Digits is a folder with MNIST for the study "lenses"; empty means none.
 	Digits string
 	// Volumes is a folder with volumes and masks of tumours for the study "tissue";

@@ -51,7 +51,7 @@ type AxialConfig struct {
 	Pairs   bool    `json:"pairs,omitempty"`
 	Rows    int     `json:"rows"`    // R of an alignment that is drawn; 0 means 4
 	Batch   int     `json:"batch"`   // alignments in a step; 0 means 16
-	Steps   int     `json:"steps"`   // 0 means 1000
+	Steps   int     `json:"steps"`   // 0 means 700
 	Rate    float64 `json:"rate"`    // peak of AdamW; 0 means 0.005
 	Decay   float64 `json:"decay"`   // 0 means 0.01
 	Dropout float64 `json:"dropout"` // of what is added to the residual; 0 means none
@@ -70,7 +70,7 @@ func (c *AxialConfig) Validate() error {
 	for _, x := range []struct {
 		field *int
 		value int
-	}{{&c.Layers, 1}, {&c.Heads, 32}, {&c.FFN, 2 * c.Width}, {&c.Rows, 4}, {&c.Batch, 16}, {&c.Steps, 1000}, {&c.Cores, par.Cores()}} {
+	}{{&c.Layers, 1}, {&c.Heads, 32}, {&c.FFN, 2 * c.Width}, {&c.Rows, 4}, {&c.Batch, 16}, {&c.Steps, 700}, {&c.Cores, par.Cores()}} {
 		if *x.field == 0 {
 			*x.field = x.value
 		}

@@ -28,7 +28,7 @@ type AxialReading struct {
 
 // Readings are how Read draws: alignments, and changes of each column in each.
 const (
-	readAlignments = 8
+	readAlignments = 6
 	readChanges    = 2
 )
 
@@ -43,7 +43,7 @@ const (
 // transpose of J_i[j]. The residue at i is hidden, as it is in training, for the
 // prediction of one that is seen is the residue itself: the residues of an alignment
 // are dealt to 1/Mask parts, and each part is hidden in turn. It takes
-// L·16/Mask passes.
+// L·12/Mask passes.
 func (m *Axial) Read(ctx context.Context, f *Family, seed uint64, cores int) (*AxialReading, error) {
 	r := rand.New(rand.NewPCG(seed, 0x726561)) // "rea"
 	l, h := m.Columns, len(m.Layers)*m.Config.Heads
