@@ -30,7 +30,7 @@ func Command(version string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(importCommand(version), labelCommand(), auditCommand(version), trainCommand(version), evaluateCommand(version), predictCommand(), explainCommand(), generateCommand(), alertCommand(version), auditLogCommand())
+	c.AddCommand(importCommand(version), labelCommand(), auditCommand(version), trainCommand(version), evaluateCommand(version), predictCommand(), explainCommand(version), generateCommand(), alertCommand(version), auditLogCommand())
 	return c
 }
 

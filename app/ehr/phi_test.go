@@ -152,6 +152,7 @@ func TestNobodyIsNamed(t *testing.T) {
 	run("", all, "", "predict", model, at("store"), "--labels", "task")
 	run(at("p.tsv"), all, "", "predict", model, at("store"), "--labels", "task", "-o", at("p.tsv"))
 	run("", names, "", "explain", model, at("store"), "--labels", "task", "--patient=777000003")
+	run(at("why"), names, "", "explain", model, at("store"), "--labels", "task", "--patient=777000003", "-o", at("why"))
 
 	run(at("alarm"), all, "", append([]string{"alert", "train", "-o", at("alarm"), "--patients=60", "--tune=24", "--test=0", "--long=0", "--max-density=0.1", "--models=transformer"}, small...)...)
 	alarm := at("alarm/model.safetensors")
