@@ -92,7 +92,8 @@ func loadTask(task string) (name string, text []byte, err error) {
 	return name, text, nil
 }
 
-// A LabelSummary is what summary.json says.
+// A LabelSummary is what summary.json says. Of small numbers of people it has -1, and
+// -2 where a number would tell one of those by subtraction.
 type LabelSummary struct {
 	Task string `json:"task"`
 	ExtractStats
@@ -139,6 +140,7 @@ func (r *labelRequest) run(ctx context.Context, store, task string, stdout, tell
 	if err := cli.MakePrivateFolder(r.out, r.force); err != nil {
 		return err
 	}
+	s.hide()
 	if err := writeLabels(r.out, labels, text, s); err != nil {
 		return err
 	}
@@ -199,9 +201,63 @@ func writeLabels(dir string, labels []meds.Label, task []byte, s *LabelSummary) 
 // smallCell is the number of people below which a table shows no number.
 const smallCell = 11
 
+// What stands in the place of a number of people that is not told.
+const (
+	fewer    = -1 // than smallCell
+	withheld = -2 // since it would tell a small one
+)
+
+// hide takes small numbers out of a summary, and another of the same column where a
+// single one could be told from the sum.
+func (s *LabelSummary) hide() {
+	column := func(cells ...*int) {
+		var smallest *int
+		n := 0
+		for _, c := range cells {
+			switch {
+			case small(*c):
+				*c = fewer
+				n++
+			case *c > 0 && (smallest == nil || *c < *smallest):
+				smallest = c
+			}
+		}
+		if n == 1 && smallest != nil {
+			*smallest = withheld
+		}
+	}
+	splits := make([]SplitLabels, 0, len(s.Splits))
+	names := slices.Sorted(maps.Keys(s.Splits))
+	for _, name := range names {
+		splits = append(splits, s.Splits[name])
+	}
+	var subjects, labels, positive, left []*int
+	for i := range splits {
+		subjects, labels, positive = append(subjects, &splits[i].Subjects), append(labels, &splits[i].Labels), append(positive, &splits[i].Positive)
+	}
+	reasons := slices.Sorted(maps.Keys(s.Left))
+	counts := make([]int, len(reasons))
+	for i, reason := range reasons {
+		counts[i] = s.Left[reason]
+		left = append(left, &counts[i])
+	}
+	for _, cells := range [][]*int{subjects, labels, positive, left, {&s.Positive}, {&s.Censored}} {
+		column(cells...)
+	}
+	for i, name := range names {
+		s.Splits[name] = splits[i]
+	}
+	for i, reason := range reasons {
+		s.Left[reason] = counts[i]
+	}
+}
+
 // people shows a number of people, or that it is small.
 func people(n int) string {
-	if small(n) {
+	if n == withheld {
+		return "withheld"
+	}
+	if small(n) || n == fewer {
 		return fmt.Sprintf("<%d", smallCell)
 	}
 	return fmt.Sprint(n)

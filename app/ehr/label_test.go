@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -251,4 +252,23 @@ func FuzzTask(f *testing.F) {
 			t.Errorf("%v has no place", err)
 		}
 	})
+}
+
+// Numbers of fewer than 11 people are not told, nor what would tell a single one by
+// subtraction from the sum.
+func TestLabelSummaryHidesFew(t *testing.T) {
+	s := LabelSummary{Splits: map[string]SplitLabels{"train": {70, 90, 23}, "tuning": {12, 14, 0}, "held_out": {10, 11, 5}}}
+	s.Subjects, s.Labels, s.Positive, s.Censored = 92, 115, 28, 3
+	s.Left = map[string]int{"a": 7, "b": 8, "c": 40}
+	s.hide()
+	want := map[string]SplitLabels{"train": {70, 90, withheld}, "tuning": {withheld, 14, 0}, "held_out": {fewer, 11, fewer}}
+	if !maps.Equal(s.Splits, want) {
+		t.Errorf("splits %v, want %v", s.Splits, want)
+	}
+	if want := map[string]int{"a": fewer, "b": fewer, "c": 40}; !maps.Equal(s.Left, want) || s.Censored != fewer || s.Positive != 28 {
+		t.Errorf("left %v, want %v; %d censored, %d positive", s.Left, want, s.Censored, s.Positive)
+	}
+	if a, b := people(fewer), people(withheld); a != "<11" || b != "withheld" {
+		t.Errorf("%s, %s", a, b)
+	}
 }

@@ -168,7 +168,7 @@ func (o *Outcome) describe(tell func(string)) {
 	}
 	slices.Sort(reasons)
 	for _, reason := range reasons {
-		tell(fmt.Sprintf("left out: %d %s", o.Left[reason], reason))
+		tell(fmt.Sprintf("left out: %s %s", people(o.Left[reason]), reason))
 	}
 }
 
