@@ -55,8 +55,8 @@ codes are not those of the model: a code that ends in * stands for all that begi
 Reports, answers and logs name subjects by pseudonyms, HMAC-SHA256 with the key of
 --key, or with one that is drawn for the run; --phi-safe=false shows subject_id in
 reports and answers. Logs never hold it. ` + sentence(Notice) + ".",
-		Example: `  heed ehr alert alert/model.safetensors made-up -o alerts
-  heed ehr alert alert/model.safetensors --stream --audit alerts.log --key site.key < events.jsonl`,
+		Example: `  heed ehr alert alarm made-up -o alerts
+  heed ehr alert alarm --stream --audit alerts.log --key site.key < events.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			want := 2
 			if r.stream {
@@ -104,7 +104,11 @@ func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) 
 	case r.most < 1:
 		return cli.Usagef("--max-patients %d: want 1 or more", r.most)
 	}
-	f, err := LoadFitted(r.model)
+	model, err := modelFile(r.model)
+	if err != nil {
+		return err
+	}
+	f, err := LoadFitted(model)
 	if err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ func (r *alertRequest) run(ctx context.Context, in io.Reader, stdout io.Writer) 
 	if s.names, err = NewPseudonymizer(r.key); err != nil {
 		return err
 	}
-	if s.model, err = fileHash(r.model); err != nil {
+	if s.model, err = fileHash(model); err != nil {
 		return err
 	}
 	if r.codes != "" {

@@ -27,7 +27,7 @@ many parameters, and a bag of codes, which cannot do better than chance.
 
 Training begins with few events a patient and ends with any number. With -o, the folder
 gets model.safetensors, alert.json with all scores, and job.json. ` + sentence(Notice) + ".",
-		Example: `  heed ehr alert train -o alert
+		Example: `  heed ehr alert train -o alarm
   heed ehr alert train --level 3 --layers 3 --seed 2 -o stopped`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,8 +24,8 @@ AUROC without it, without what it sees of the distant past, and of the recent on
 which token the difference that the drug makes lies after each layer; and how much of
 the interaction of drug and value is lost if one part of a layer adds up what the two
 bring. ` + sentence(Notice) + ".",
-		Example: `  heed ehr alert heads alert/model.safetensors --json`,
-		Args:    oneArgument("a model"),
+		Example: `  heed ehr alert heads alarm --json`,
+		Args:    oneArgument("a model or the folder of a run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := g.Validate(); err != nil {
 				return &cli.UsageError{Reason: err.Error()}
@@ -36,7 +36,11 @@ bring. ` + sentence(Notice) + ".",
 			if g.Level == 0 {
 				return cli.Usagef("--level 0 has no pair that belongs together: want 1 to 5")
 			}
-			f, err := LoadFitted(args[0])
+			model, err := modelFile(args[0])
+			if err != nil {
+				return err
+			}
+			f, err := LoadFitted(model)
 			if err != nil {
 				return err
 			}

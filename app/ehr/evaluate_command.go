@@ -47,9 +47,9 @@ model was trained on is said; whether patients are the same is for you to know.
 With -o, the folder, which nobody else may look into, gets report.html, metrics.json
 and predictions.tsv as heed ehr train writes them. Numbers of fewer than 11 people are
 not shown. ` + sentence(Notice) + ".",
-		Example: `  heed ehr evaluate run/model.safetensors other-hospital -o evaluation
-  heed ehr evaluate run/model.safetensors timelines --part held_out --json`,
-		Args: twoArguments("a model", "a folder of timelines"),
+		Example: `  heed ehr evaluate run other-hospital -o evaluation
+  heed ehr evaluate run timelines --part held_out --json`,
+		Args: twoArguments("a model or the folder of a run", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.job.Command = append([]string{"ehr", "evaluate"}, commandLine(cmd, args)...)
 			return r.run(cmd.Context(), args[0], args[1], cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -72,7 +72,7 @@ func (r *evaluateRequest) run(ctx context.Context, model, folder string, stdout,
 	if err != nil {
 		return err
 	}
-	hash, err := fileHash(model)
+	hash, err := fileHash(r.model)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ tokens its part of the logit by integrated gradients, the probability without it
 the probability without the strongest 1, 2, ... together, beside as many random ones.
 It is printed as JSON; with -o, a folder which nobody else may look into gets
 explanation.json and report.html. The patient bears a pseudonym. ` + limits + " " + Notice + ".",
-		Example: `  heed ehr explain run/model.safetensors timelines --patient 12 --top 10 -o why`,
-		Args:    twoArguments("a model", "a folder of timelines"),
+		Example: `  heed ehr explain run timelines --patient 12 --top 10 -o why`,
+		Args:    twoArguments("a model or the folder of a run", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if top < 1 {
 				return cli.Usagef("--top %d: want 1 or more", top)

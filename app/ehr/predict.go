@@ -2,12 +2,16 @@ package ehr
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"heed/checkpoint"
 	"heed/format"
+	"heed/internal/cli"
 	"heed/internal/kernel"
 	"heed/model/timeline"
 	"heed/train"
@@ -93,6 +97,20 @@ func (f *Fitted) entries() []checkpoint.Entry {
 
 // maxValues bounds the parameters of a model that a file may ask for.
 const maxValues = 1 << 30
+
+// modelFile returns the model that a path means: a file, or that in the folder of a run.
+func modelFile(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return path, nil // whoever reads it says what is wrong
+	}
+	if file := filepath.Join(path, "model.safetensors"); cli.Exists(file) {
+		return file, nil
+	}
+	if file := filepath.Join(path, "fold-1.safetensors"); cli.Exists(file) {
+		return "", cli.Usagef("%s has a model for each fold: name one, such as %s", path, file)
+	}
+	return "", &format.Error{Name: path, Err: errors.New("no model.safetensors in the folder")}
+}
 
 // LoadFitted reads what Save wrote. Everything is checked before weights are made.
 func LoadFitted(path string) (*Fitted, error) {

@@ -19,6 +19,7 @@ type sourceRequest struct {
 	part    string
 	threads int
 
+	model  string // its file
 	source Source
 	cases  []Case
 	left   map[string]int
@@ -42,7 +43,7 @@ func threadsFlag(fs *pflag.FlagSet, threads *int) {
 }
 
 // load reads a model and the cases of a source.
-func (s *sourceRequest) load(model, folder string) (*Fitted, error) {
+func (s *sourceRequest) load(model, folder string) (f *Fitted, err error) {
 	switch s.part {
 	case "train", "tuning", "held_out", "all":
 	default:
@@ -51,11 +52,14 @@ func (s *sourceRequest) load(model, folder string) (*Fitted, error) {
 	if s.threads < 0 {
 		return nil, cli.Usagef("--threads %d: want 0 or more", s.threads)
 	}
-	f, err := LoadFitted(model)
+	if model, err = modelFile(model); err != nil {
+		return nil, err
+	}
+	f, err = LoadFitted(model)
 	if err != nil {
 		return nil, err
 	}
-	f.Config.Train.Cores = s.threads
+	s.model, f.Config.Train.Cores = model, s.threads
 	if s.source, err = openSource(folder, s.labels, s.lists); err != nil {
 		return nil, err
 	}
@@ -84,8 +88,8 @@ func predictCommand() *cobra.Command {
 a source, and whether it is an alert at the threshold that was chosen in training
 (specificity .95 on the tuning part). Patients bear pseudonyms and predictions numbers;
 with --phi-safe=false they have subject_id and prediction_time. ` + Notice + ".",
-		Example: `  heed ehr predict run/model.safetensors timelines -o predictions.tsv`,
-		Args:    twoArguments("a model", "a folder of timelines"),
+		Example: `  heed ehr predict run timelines -o predictions.tsv`,
+		Args:    twoArguments("a model or the folder of a run", "a folder of timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := names.check(); err != nil {
 				return err
