@@ -112,8 +112,7 @@ func (l *Lab) lagLadder(ctx context.Context, seed uint64, see func(level int, t 
 	if err != nil {
 		return err
 	}
-	how := lagCourse{x.size.rung, 0}
-	if _, err := x.fit(ctx, lagEncoder, m, how); err != nil {
+	if _, err := x.fit(ctx, lagEncoder, m, lagCourse{x.size.few, 0}); err != nil {
 		return err
 	}
 	for level := 3; level <= 5; level++ {
@@ -122,7 +121,7 @@ func (l *Lab) lagLadder(ctx context.Context, seed uint64, see func(level int, t 
 				return err
 			}
 		}
-		t, err := next.trial(ctx, m, how)
+		t, err := next.trial(ctx, m, lagCourse{x.size.rung, 0})
 		if err != nil {
 			return err
 		}
@@ -159,6 +158,11 @@ func runLag(ctx context.Context, l *Lab) (*Finding, error) {
 	if err := l.each(len(jobs), func(i int) error { return jobs[i]() }); err != nil {
 		return nil, err
 	}
+	return r.finding()
+}
+
+// finding words what was measured.
+func (r *lagFindings) finding() (*Finding, error) {
 	f := &Finding{Tables: []Table{r.pair(), r.levels(), r.passes(), r.heads(), r.and()}}
 	r.checks(f)
 	var err error
