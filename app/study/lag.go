@@ -53,7 +53,7 @@ func (l *Lab) lagSize() lagSize {
 	if l.Tiny {
 		return lagSize{levels: []int{0, 2}, patients: 6000, batch: 32, test: 420, few: 3, slow: 1, minDensity: 0.02, maxDensity: 0.02, patched: 4, minGap: 40}
 	}
-	return lagSize{levels: []int{0, 1, 2, 3, 4, 5}, patients: 8000, batch: 32, test: 1400, crowd: 100, few: 3, many: 1, slow: 3, rung: 2, minDensity: 0.05, maxDensity: 0.5, farthest: 1024, patched: 24, minGap: 181}
+	return lagSize{levels: []int{0, 1, 2, 3, 4, 5}, patients: 8000, batch: 32, test: 1400, crowd: 100, few: 3, many: 1, slow: 3, rung: 3, minDensity: 0.05, maxDensity: 0.5, farthest: 1024, patched: 24, minGap: 181}
 }
 
 // A lagModel says how likely the outcome is, one logit for each sequence.
