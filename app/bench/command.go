@@ -57,7 +57,7 @@ The best of five rounds counts. What does not fit into --within is skipped, and 
 		},
 	}
 	c.Flags().IntVar(&s.Cores, "threads", 0, "cores to use; 0 means all")
-	c.Flags().DurationVar(&s.Each, "each", s.Each, "time of each measurement; there are about 35")
+	c.Flags().DurationVar(&s.Each, "each", s.Each, "time of each measurement; there are about 30")
 	c.Flags().DurationVar(&s.Within, "within", s.Within, "time that all of it may take, on the clock; what would not fit is skipped")
 	c.Flags().IntVar(&s.Tokens, "tokens", s.Tokens, "the longest sequence whose memory is measured; its time grows with the square")
 	c.Flags().BoolVar(&s.Processor, "processor", false, "count processor time: for a machine that is not idle")

@@ -23,7 +23,7 @@ func lag() Study {
 		Name:  "lag",
 		Title: "Who relates two events of a patient that are far apart, in days or in events?",
 		Claim: "An outcome may depend on how two events belong together: an abnormal value of the analyte that one drug acts on, after that drug. Who adds up what happened cannot tell it, since every drug and every abnormal value are as frequent with as without the outcome. " +
-			"A causal transformer learns it from pairs at most 180 days apart, keeps it up to 730 days, which it has never seen, and over more events than it was trained on. An LSTM and a GRU-D of the same size, with three times the training, lose it as the events between the two become many, and not as the days do: days are nothing to them, steps are. " +
+			"A causal transformer learns it from pairs at most 180 days apart, keeps it up to 730 days, which it has never seen, and over more events than it was trained on. An LSTM and a GRU-D of the same size, with four times the training, lose it as the events between the two become many, and not as the days do: days are nothing to them, steps are. " +
 			"In the transformer one head retrieves the drug, and the feed-forward part behind it makes the AND of drug and value.",
 		Refuted: "A bag of codes and values more than .06 from .5 on a level from 1 to 5, or below .95 on level 0, where the presence of two events is enough (control); a transformer more than .03 below the ceiling in any bin of days of level 2, more than .1 below it with 513 to 1,024 events between the two, or more than .05 on another level; " +
 			"an LSTM or a GRU-D that loses less than .1 more than the transformer there, or itself loses more than .05 from at most 180 days to more than 365; in the mean of the seeds, a best head of the first layer that carries less than half of what the drug does, or a feed-forward part at the value without which less than half of the interaction goes.",
@@ -53,7 +53,7 @@ func (l *Lab) lagSize() lagSize {
 	if l.Tiny {
 		return lagSize{levels: []int{0, 2}, patients: 6000, batch: 32, test: 420, few: 3, slow: 1, minDensity: 0.02, maxDensity: 0.02, patched: 4, minGap: 40}
 	}
-	return lagSize{levels: []int{0, 1, 2, 3, 4, 5}, patients: 8000, batch: 32, test: 1400, crowd: 100, few: 3, many: 1, slow: 3, rung: 3, minDensity: 0.05, maxDensity: 0.5, farthest: 1024, patched: 24, minGap: 181}
+	return lagSize{levels: []int{0, 1, 2, 3, 4, 5}, patients: 8000, batch: 32, test: 1400, crowd: 100, few: 3, many: 1, slow: 4, rung: 3, minDensity: 0.05, maxDensity: 0.5, farthest: 1024, patched: 24, minGap: 181}
 }
 
 // A lagModel says how likely the outcome is, one logit for each sequence.

@@ -92,6 +92,11 @@ func runLeak(ctx context.Context, l *Lab) (*Finding, error) {
 		}
 	}
 	f.Tables = append(f.Tables, t)
+	var err error
+	if f.Figures, err = methodBars(methods, first, "The leaking letter comes first", "share of the positives", "first",
+		"Share of the positives in which a method puts the leaking letter first, in the classifier that was trained with the leak; mean and range of the seeds."); err != nil {
+		return nil, err
+	}
 	var found []string
 	for m, method := range methods {
 		found = append(found, fmt.Sprintf("%s %.0f %%", method.name, 100*overSeeds(first[m]).Estimate))

@@ -101,6 +101,9 @@ func runSeparation(ctx context.Context, l *Lab) (*Finding, error) {
 		return nil, err
 	}
 	f.Tables = append(f.Tables, ranges)
+	if f.Figures, err = separationFigure(trials, precision); err != nil {
+		return nil, err
+	}
 	long := slices.IndexFunc(metric.Separations(), func(s metric.Separation) bool { return s.Name == "long" })
 	attention := precision[0][long]
 	above := func(name string, other []float64, bound float64) {

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"heed/autograd"
 	"heed/internal/par"
 	"heed/metric"
 	"heed/model/alignment"
+	"heed/plot"
 )
 
 // maskedRows are rows with residues to fill in, the same for every model.
@@ -213,4 +215,30 @@ func precisionTable(trials []*trial, seed uint64) (t Table, precision [][][]floa
 	t.Notes = []string{"Separations along the chain: short 6 to 11, medium 12 to 23, long 24 and more; all are 6 and more. A contact: " + fam.contact + ".",
 		fmt.Sprintf("The Jacobian (Zhang et al. 2024) is the change of all logits under every substitution, averaged over training rows, with its blocks centred, made symmetric, Frobenius norm and average product correction; it is the same measure for all models. Where a range has fewer contacts than %s counts pairs, not all can be right: the last row.", name)}
 	return t, precision, nil
+}
+
+// separationFigure draws the precision of every model against the distance along the chain.
+func separationFigure(trials []*trial, precision [][][]float64) ([]Figure, error) {
+	lines := plot.Lines{Title: "Pairs of columns found, by the distance along the chain", XLabel: "residues between the two, least of the range", YLabel: "precision", LogX: true, YMin: 0, YMax: 1.02}
+	tsv := &strings.Builder{}
+	fmt.Fprintln(tsv, "model\tfrom\tvalue\tlow\thigh")
+	for i, c := range trials[0].models {
+		line := plot.Line{Name: c.name}
+		for k, s := range metric.Separations() {
+			if s.Max == 0 && s.Name == "all" {
+				continue
+			}
+			v := overSeeds(precision[i][k])
+			line.X, line.Y = append(line.X, float64(s.Min)), append(line.Y, v.Estimate)
+			line.Low, line.High = append(line.Low, v.Low), append(line.High, v.High)
+			fmt.Fprintf(tsv, "%s\t%d\t%.4f\t%.4f\t%.4f\n", c.name, s.Min, v.Estimate, v.Low, v.High)
+		}
+		lines.Lines = append(lines.Lines, line)
+	}
+	fig, err := lines.Figure()
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{{Name: "precision", Alt: "Precision of pairs of columns by their distance along the chain, for each model",
+		Caption: "Precision of the first pairs by the categorical Jacobian in the short, medium and long range, which begin at 6, 12 and 24. Bands: range of the seeds.", SVG: fig.SVG(), TSV: []byte(tsv.String())}}, nil
 }
