@@ -1,38 +1,57 @@
 package study
 
-import "math/rand/v2"
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+
+	"heed/internal/par"
+)
 
 // A scan is one chest that a task made.
 type scan struct {
-	label  int
-	hu     []float32 // (D, H, W)
-	mark   []bool    // (D, H, W) voxels of lesions
-	left   []int     // sites with a lesion
-	right  []int
-	volume int // voxels of lesions
-}
-
-// A task makes scans of two classes.
-type task struct {
-	name, title string
-	// draw says what is planted: sites and types of the left and of the right
-	// lung. The second of two scans with the same r in the same state would be
-	// the same.
-	draw func(a *anatomy, label int, r *rand.Rand) (left, right []planting)
-	// easy, if not nil, makes every second scan of the training: the relation
-	// without what hides it. No model learns all at once.
-	easy func(a *anatomy, label int, r *rand.Rand) (left, right []planting)
+	label       int
+	hu          []float32 // (D, H, W)
+	mark        []bool    // (D, H, W) voxels of lesions
+	left, right []planting
+	volume      int // voxels of lesions
 }
 
 // A planting is a lesion of a type at a site.
 type planting struct{ site, kind int }
 
-// lobeTasks lists the tasks, each harder for a model that adds up what it finds.
-func lobeTasks() []task {
+// A drawer says what is planted: sites and types of the left and of the right
+// lung. It draws from r alone, so that equal states of r give equal scans.
+type drawer func(a *anatomy, label int, r *rand.Rand) (left, right []planting)
+
+// A task makes scans of two classes.
+type task struct {
+	name, title string
+	draw        drawer
+	stages      []stage // of the training, from easy to what draw makes
+}
+
+// A stage is a part of the training: so many scans of one drawer. A relation whose
+// parts say nothing has no slope to follow; with little around it, it has one.
+type stage struct {
+	scans int
+	draw  drawer
+}
+
+// lobeTasks lists the tasks. In a tiny lab T1 ends with its second stage, and T2
+// only shows that it runs.
+func (l *Lab) lobeTasks() []task {
+	if l.Tiny {
+		return []task{
+			{"T0", "control: many lesions or few", drawAmount, []stage{{1600, drawAmount}}},
+			{"T1", "a lesion of one type in each lung, or two types, or both in one lung", drawApart, []stage{{4800, drawAlike}, {6400, drawApart}}},
+			{"T2", "one lesion in each lung, mirrored or not", drawSingle, []stage{{160, drawHeights}, {160, drawSingle}}},
+		}
+	}
 	return []task{
-		{"T0", "control: many lesions or few", drawAmount, nil},
-		{"T1", "the same type in both lungs, or twice in one", drawTypes, drawTwo},
-		{"T2", "mirrored sets, or sets of one centroid and the same distances", drawMirrored, drawSingle},
+		{"T0", "control: many lesions or few", drawAmount, []stage{{6400, drawAmount}}},
+		{"T1", "a type that is in both lungs, or not", drawTypes, []stage{{6400, drawAlike}, {8000, drawApart}, {24000, drawTypes}}},
+		{"T2", "mirrored sets, or sets of one centroid and the same distances", drawMirrored, []stage{{8000, drawHeights}, {8000, drawSingle}, {16000, drawMirrored}}},
 	}
 }
 
@@ -50,25 +69,60 @@ func drawAmount(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
 	return left, right
 }
 
-// drawTypes plants two lesions in each lung. In a positive one type is in both
-// lungs; in a negative it is twice in one of them. Over both lungs every scan has
-// three types, one of them twice, at sites that say nothing; and in each lung every
-// type is as frequent in both classes.
+// drawTypes plants two lesions in each lung, of six types at any sites. In a
+// positive, a type of the left lung is in the right lung too: ab|ac. Half of the
+// negatives are twins, aa|bc or bc|aa: over both lungs they have as many lesions
+// of each type as positives have, so that no sum that ignores sides can tell them.
+// The other half are strangers, ab|cd: each lung alone looks like one of a
+// positive. No negative can be both. Were the counts of each lung and those of
+// both together equally distributed in both classes, so would be, for every type,
+// the mean of left times right count, as 2lr = (l+r)² - l² - r²; it is above 0 in
+// positives and 0 in negatives.
 func drawTypes(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
-	kinds := []int{0, 1, 3} // told apart by density and texture
-	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	l, m := [2]int{kinds[0], kinds[1]}, [2]int{kinds[0], kinds[2]}
-	if label == 0 {
-		l, m = [2]int{kinds[0], kinds[0]}, [2]int{kinds[1], kinds[2]}
-		if r.IntN(2) == 1 {
-			l, m = m, l
-		}
+	k := r.Perm(len(lesionTypes()))
+	switch twins := r.IntN(2) == 0; {
+	case label == 1:
+		return plantings(a, k[:2], []int{k[0], k[2]}, r)
+	case !twins:
+		return plantings(a, k[:2], k[2:4], r)
+	default:
+		return eitherWay(a, []int{k[0], k[0]}, k[1:3], r)
 	}
+}
+
+// drawAlike plants a lesion in each lung, of one type or of two: a|a or a|b.
+func drawAlike(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
+	k := r.Perm(len(lesionTypes()))
+	return plantings(a, k[:1], k[1-label:][:1], r)
+}
+
+// drawApart plants a|a, or one of a|b, aa| and |aa.
+func drawApart(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
+	if label == 1 || r.IntN(2) == 0 {
+		return drawAlike(a, label, r)
+	}
+	k := r.IntN(len(lesionTypes()))
+	return eitherWay(a, []int{k, k}, nil, r)
+}
+
+// plantings puts lesions of types at different sites of each lung.
+func plantings(a *anatomy, kindsLeft, kindsRight []int, r *rand.Rand) (left, right []planting) {
 	s, t := r.Perm(len(a.left)), r.Perm(len(a.right))
-	for i := range 2 {
-		left, right = append(left, planting{s[i], l[i]}), append(right, planting{t[i], m[i]})
+	for i, k := range kindsLeft {
+		left = append(left, planting{s[i], k})
+	}
+	for i, k := range kindsRight {
+		right = append(right, planting{t[i], k})
 	}
 	return left, right
+}
+
+// eitherWay is plantings with the lungs as given or exchanged.
+func eitherWay(a *anatomy, one, other []int, r *rand.Rand) (left, right []planting) {
+	if r.IntN(2) == 0 {
+		one, other = other, one
+	}
+	return plantings(a, one, other, r)
 }
 
 // drawMirrored plants a set of consolidations in the left lung and in the right
@@ -87,17 +141,6 @@ func drawMirrored(a *anatomy, label int, r *rand.Rand) (left, right []planting) 
 	return left, right
 }
 
-// drawTwo plants one lesion in each lung, of the same type or not.
-func drawTwo(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
-	kinds := []int{0, 1, 3}
-	i := r.IntN(3)
-	j := i
-	if label == 0 {
-		j = (i + 1 + r.IntN(2)) % 3
-	}
-	return []planting{{r.IntN(len(a.left)), kinds[i]}}, []planting{{r.IntN(len(a.right)), kinds[j]}}
-}
-
 // drawSingle plants one lesion in each lung, mirrored or not.
 func drawSingle(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
 	i := r.IntN(len(a.left))
@@ -108,21 +151,53 @@ func drawSingle(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
 	return []planting{{i, 1}}, []planting{{j, 1}}
 }
 
+// drawHeights plants one lesion in each lung, mirrored or at another height.
+func drawHeights(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
+	for {
+		i := r.IntN(len(a.left))
+		var js []int
+		for j, p := range a.left {
+			if q := a.left[i]; p[0] != q[0] && p[1] == q[1] && p[2] == q[2] {
+				js = append(js, j)
+			}
+		}
+		if len(js) == 0 { // in real lungs
+			continue
+		}
+		j := i
+		if label == 0 {
+			j = js[r.IntN(len(js))]
+		}
+		return []planting{{i, 1}}, []planting{{j, 1}}
+	}
+}
+
+// drawAny plants lesions of any type at any site, independently: scans that know
+// of no relation.
+func drawAny(a *anatomy, _ int, r *rand.Rand) (left, right []planting) {
+	for site := range a.left {
+		for _, lung := range []*[]planting{&left, &right} {
+			if r.Float64() < 0.3 {
+				*lung = append(*lung, planting{site, r.IntN(len(lesionTypes()))})
+			}
+		}
+	}
+	return left, right
+}
+
 // make returns a scan; the same number gives the same one.
-func (k *task) make(a *anatomy, label int, seed, number uint64) *scan {
+func (draw drawer) make(a *anatomy, label int, seed, number uint64) *scan {
 	r := rand.New(rand.NewPCG(seed, number))
 	r = rand.New(rand.NewPCG(r.Uint64(), r.Uint64())) // streams of neighbours, scrambled once more
 	s := &scan{label: label, hu: make([]float32, a.voxels()), mark: make([]bool, a.voxels())}
 	moved := a.background(s.hu, r)
-	left, right := k.draw(a, label, r)
+	s.left, s.right = draw(a, label, r)
 	kinds := lesionTypes()
-	for _, p := range left {
+	for _, p := range s.left {
 		a.plant(s.hu, s.mark, kinds[p.kind], a.left[p.site], moved, r)
-		s.left = append(s.left, p.site)
 	}
-	for _, p := range right {
+	for _, p := range s.right {
 		a.plant(s.hu, s.mark, kinds[p.kind], a.right[p.site], moved, r)
-		s.right = append(s.right, p.site)
 	}
 	for _, m := range s.mark {
 		if m {
@@ -131,6 +206,30 @@ func (k *task) make(a *anatomy, label int, seed, number uint64) *scan {
 	}
 	return s
 }
+
+// scans returns n scans of alternating class.
+func (draw drawer) scans(a *anatomy, n int, seed, stream uint64, cores int) []*scan {
+	out := make([]*scan, n)
+	par.Do(n, cmp.Or(cores, par.Cores()), func(_, i int) { out[i] = draw.make(a, i%2, seed, stream+uint64(i)) })
+	return out
+}
+
+// counts returns how many lesions of each type are in the left lung, then in the
+// right one.
+func (s *scan) counts() []float32 {
+	n := len(lesionTypes())
+	c := make([]float32, 2*n)
+	for _, p := range s.left {
+		c[p.kind]++
+	}
+	for _, p := range s.right {
+		c[n+p.kind]++
+	}
+	return c
+}
+
+// twins reports whether a lung has two lesions of one type.
+func (s *scan) twins() bool { return slices.Max(s.counts()) > 1 }
 
 // window maps HU of a scan to 0 to 1, as heed ct train does by default.
 func (s *scan) window(dst []float32) {

@@ -1,12 +1,15 @@
 package study
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"heed/format"
 	"heed/model/volume"
+	"heed/nn"
 	"heed/radiomics"
 )
 
@@ -51,59 +54,104 @@ func TestTwins(t *testing.T) {
 	}
 }
 
-// What tasks plant: marginals that are the same in both classes, and the relation
-// that is not.
-func TestLobeTasks(t *testing.T) {
+// What the mirrored task plants: each lung has the same sets in both classes, and
+// only positives have mirrored lesions.
+func TestMirroredSets(t *testing.T) {
 	a := phantom()
-	for _, k := range lobeTasks()[1:] {
-		var kinds, sites [2][2]map[int]int // (class, lung)
-		twice := [2]int{}
+	var sites [2][2]map[int]int // (class, lung)
+	for label := range 2 {
+		sites[label] = [2]map[int]int{{}, {}}
+		r := rand.New(rand.NewPCG(1, uint64(label)))
+		for range 3000 {
+			left, right := drawMirrored(a, label, r)
+			mirrored := 0
+			for side, list := range [2][]planting{left, right} {
+				for _, p := range list {
+					sites[label][side][p.site]++
+				}
+			}
+			for _, p := range left {
+				if slices.Contains(right, p) {
+					mirrored++
+				}
+			}
+			if mirrored != label*lesions {
+				t.Fatalf("class %d has %d mirrored lesions", label, mirrored)
+			}
+		}
+	}
+	for side := range 2 {
+		for site, n := range sites[0][side] {
+			if m := sites[1][side][site]; float64(m) < 0.75*float64(n) || float64(m) > 1.33*float64(n) {
+				t.Errorf("site %d is in lung %d of %d negatives and %d positives", site, side, n, m)
+			}
+		}
+	}
+}
+
+// What the types task plants. Every type is as frequent in each lung of both
+// classes; twins have the counts of positives over both lungs, and strangers those
+// of positives in each lung; and a type is in both lungs of positives alone.
+func TestTypes(t *testing.T) {
+	a := phantom()
+	const n = 6000
+	shape := func(counts []float32) string { // how often types occur, whichever they are
+		c := slices.Clone(counts)
+		slices.Sort(c)
+		return fmt.Sprint(c)
+	}
+	kinds := [2][]float64{make([]float64, 12), make([]float64, 12)}
+	twins := 0
+	for label := range 2 {
+		r := rand.New(rand.NewPCG(1, uint64(label)))
+		for range n {
+			s := &scan{}
+			s.left, s.right = drawTypes(a, label, r)
+			if len(s.left) != 2 || len(s.right) != 2 || s.left[0].site == s.left[1].site || s.right[0].site == s.right[1].site {
+				t.Fatalf("%v | %v", s.left, s.right)
+			}
+			c := s.counts()
+			left, right := c[:6], c[6:]
+			both := make([]float32, 6)
+			shared := 0
+			for i := range both {
+				kinds[label][i] += float64(left[i])
+				kinds[label][6+i] += float64(right[i])
+				both[i] = left[i] + right[i]
+				if left[i] > 0 && right[i] > 0 {
+					shared++
+				}
+			}
+			if shared != label {
+				t.Fatalf("class %d: %v | %v", label, s.left, s.right)
+			}
+			switch {
+			case label == 1 || s.twins():
+				if shape(both) != "[0 0 0 1 1 2]" {
+					t.Fatalf("class %d: sums %v", label, both)
+				}
+			case shape(both) != "[0 0 1 1 1 1]":
+				t.Fatalf("strangers: %v", both)
+			}
+			if !s.twins() && (shape(left) != "[0 0 0 0 1 1]" || shape(right) != "[0 0 0 0 1 1]") {
+				t.Fatalf("class %d: %v | %v", label, left, right)
+			}
+			if s.twins() {
+				if label == 1 {
+					t.Fatal("twins in a positive")
+				}
+				twins++
+			}
+		}
+	}
+	if twins < n*45/100 || twins > n*55/100 {
+		t.Errorf("%d of %d negatives have twins", twins, n)
+	}
+	for i := range kinds[0] {
 		for label := range 2 {
-			for side := range 2 {
-				kinds[label][side], sites[label][side] = map[int]int{}, map[int]int{}
+			if m := kinds[label][i]; m < n/3*0.92 || m > n/3*1.08 {
+				t.Errorf("class %d: type %d is in lung %d %v times, want about %d", label, i%6, i/6, m, n/3)
 			}
-			r := rand.New(rand.NewPCG(1, uint64(label)))
-			for range 3000 {
-				left, right := k.draw(a, label, r)
-				mirrored := 0
-				for side, list := range [2][]planting{left, right} {
-					used := map[int]bool{}
-					for _, p := range list {
-						if used[p.site] {
-							t.Fatalf("%s: two lesions at one site", k.name)
-						}
-						used[p.site] = true
-						kinds[label][side][p.kind]++
-						sites[label][side][p.site]++
-					}
-				}
-				for _, p := range left {
-					if slices.ContainsFunc(right, func(q planting) bool { return q.site == p.site && q.kind == p.kind }) {
-						mirrored++
-					}
-				}
-				if k.name == "T2" && mirrored != label*lesions {
-					t.Fatalf("class %d has %d mirrored lesions", label, mirrored)
-				}
-				if k.name == "T1" && slices.ContainsFunc(right, func(q planting) bool { return q.kind == left[0].kind || q.kind == left[1].kind }) {
-					twice[label]++
-				}
-			}
-		}
-		for side := range 2 {
-			for kind, n := range kinds[0][side] {
-				if m := kinds[1][side][kind]; float64(m) < 0.9*float64(n) || float64(m) > 1.1*float64(n) {
-					t.Errorf("%s: type %d is in lung %d of %d negatives and %d positives", k.name, kind, side, n, m)
-				}
-			}
-			for site, n := range sites[0][side] {
-				if m := sites[1][side][site]; float64(m) < 0.75*float64(n) || float64(m) > 1.33*float64(n) {
-					t.Errorf("%s: site %d is in lung %d of %d negatives and %d positives", k.name, site, side, n, m)
-				}
-			}
-		}
-		if k.name == "T1" && (twice[0] != 0 || twice[1] != 3000) {
-			t.Errorf("a type in both lungs: %v", twice)
 		}
 	}
 }
@@ -111,8 +159,8 @@ func TestLobeTasks(t *testing.T) {
 // The same number gives the same scan, another one another, and lesions stand out
 // of the lung at their sites.
 func TestScan(t *testing.T) {
-	a, k := phantom(), lobeTasks()[2]
-	s, same, other := k.make(a, 1, 1, 5), k.make(a, 1, 1, 5), k.make(a, 1, 1, 6)
+	a, k := phantom(), (&Lab{}).lobeTasks()[2]
+	s, same, other := k.draw.make(a, 1, 1, 5), k.draw.make(a, 1, 1, 5), k.draw.make(a, 1, 1, 6)
 	if !slices.Equal(s.hu, same.hu) || slices.Equal(s.hu, other.hu) {
 		t.Error("scans do not follow from their number")
 	}
@@ -130,9 +178,11 @@ func TestScan(t *testing.T) {
 		return sum / n
 	}
 	for side, sites := range [][][3]int{a.left, a.right} {
-		planted := [][]int{s.left, s.right}[side]
-		sick := mean(sites, func(i int) bool { return slices.Contains(planted, i) })
-		well := mean(sites, func(i int) bool { return !slices.Contains(planted, i) })
+		planted := func(i int) bool {
+			return slices.ContainsFunc([][]planting{s.left, s.right}[side], func(p planting) bool { return p.site == i })
+		}
+		sick := mean(sites, planted)
+		well := mean(sites, func(i int) bool { return !planted(i) })
 		if sick < -500 || well > -750 {
 			t.Errorf("lung %d: %.0f HU at lesions, %.0f elsewhere", side, sick, well)
 		}
@@ -203,9 +253,9 @@ func TestChestOf(t *testing.T) {
 // Without training nothing is told apart, and a floor that adds up finds no
 // relation, while the control is told apart by the volume of the lesions.
 func TestLobeFloors(t *testing.T) {
-	l, a := &Lab{Seed: 1, Seeds: 1, Tiny: true}, phantom()
-	for _, k := range lobeTasks() {
-		_, worst, err := l.lobeFloors(a, &k, 400)
+	l, a := &Lab{Seed: 1, Seeds: 1}, phantom()
+	for _, k := range l.lobeTasks() {
+		rows, worst, err := l.lobeFloors(a, &k, 400)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,5 +265,104 @@ func TestLobeFloors(t *testing.T) {
 		if k.name != "T0" && worst.Estimate > 0.58 {
 			t.Errorf("%s: the best single number has AUROC %.3f", k.name, worst.Estimate)
 		}
+		if k.name == "T1" { // the true numbers of types tell one half of the negatives each
+			for _, r := range rows[len(rows)-2:] {
+				if v, err := strconv.ParseFloat(r[2][:5], 64); err != nil || v < 0.7 || v > 0.8 {
+					t.Errorf("%v", r)
+				}
+			}
+		}
+	}
+}
+
+// untrained returns a stem and a reader above it with random weights.
+func untrained(a *anatomy, c reader) *readerFit {
+	r := rand.New(rand.NewPCG(1, 1))
+	low := reader{}.config(a)
+	stem := &lobeStem{volume.New(low, r), nn.NewLinear(low.Dim(), 1+len(lesionTypes()), r)}
+	cfg := c.config(a)
+	f := &readerFit{stem: stem, tissues: nn.NewEmbedding(stem.kinds(), cfg.Dim(), 1, r), model: volume.New(cfg, r), cores: 1}
+	f.model.Stem = nil
+	return f
+}
+
+// Lessons are the scans of the stages one after the other, whatever the cores, and
+// what the stem says of a cell are probabilities.
+func TestLessons(t *testing.T) {
+	a := phantom()
+	f := untrained(a, readers()[1])
+	k := &task{name: "T1", draw: drawTypes, stages: []stage{{4, drawAlike}, {10, drawTypes}}}
+	one, two := f.stem.lessons(a, k, 7, 1), f.stem.lessons(a, k, 7, 2)
+	var scans []*scan
+	for i := range 10 {
+		scans = append(scans, drawer(drawTypes).make(a, i%2, 7, streamTrain+4+uint64(i)))
+	}
+	want := f.stem.heard(a, scans, 1)
+	if one[0].n != 4 || one[1].n != 10 || !slices.Equal(one[1].said, want.said) || !slices.Equal(one[1].said, two[1].said) || !slices.Equal(one[0].said, two[0].said) {
+		t.Error("lessons are not the scans of their stage")
+	}
+	kinds := f.stem.kinds()
+	for i := 0; i < len(want.said); i += kinds {
+		sum := float32(0)
+		for _, p := range want.said[i : i+kinds] {
+			sum += p
+		}
+		if sum < 0.999 || sum > 1.001 {
+			t.Fatalf("probabilities of cell %d sum to %v", i/kinds, sum)
+		}
+	}
+	if z := f.judge(want); !slices.Equal(z[3:5], f.judge(lesson{2, want.of(3, 5)})) {
+		t.Error("the score of a scan depends on others")
+	}
+}
+
+// A gaze is a share of attention from one cell to another: with [CLS] a little is
+// missing, and axial attention stays on its line.
+func TestGaze(t *testing.T) {
+	a := phantom()
+	for _, c := range readers() {
+		if c.mixer != volume.Attention && c.mixer != volume.Axial {
+			continue
+		}
+		f := untrained(a, c)
+		said := f.stem.heard(a, drawer(drawTypes).scans(a, 1, 1, streamTest, 1), 1)
+		g := f.gazeAt(said.said)
+		layers, line := 2, f.model.Config.Grid()[2]
+		if c.pooling == "cls" {
+			layers = 1 // the cells of the last one are read by nobody
+		}
+		if len(g.names) != layers*f.model.Config.Heads {
+			t.Fatalf("%s: %q", c.name, g.names)
+		}
+		for h := range g.names {
+			sum, on := 0.0, 0
+			for to := range f.model.Config.Tokens() {
+				w := g.weight(h, 50, to)
+				sum += w
+				if w > 0 {
+					on++
+				}
+			}
+			switch {
+			case c.mixer == volume.Axial && (on != line || sum < 0.9999 || sum > 1.0001),
+				c.mixer == volume.Attention && (on != f.model.Config.Tokens() || sum < 0.9 || sum > 0.99999):
+				t.Errorf("%s, %s: %d cells, sum %v", c.name, g.names[h], on, sum)
+			}
+		}
+	}
+}
+
+// Partners are what the relation of a task joins.
+func TestPartners(t *testing.T) {
+	a := phantom()
+	s := &scan{left: []planting{{0, 2}, {5, 4}}, right: []planting{{5, 2}, {9, 1}}}
+	at := func(l, r int) [2]int { return [2]int{a.cellOf(a.left[l]), a.cellOf(a.right[r])} }
+	joined, others := a.partners(&task{name: "T1"}, s)
+	if !slices.Equal(joined, [][2]int{at(0, 5)}) || !slices.Equal(others, [][2]int{at(0, 9), at(5, 5), at(5, 9)}) {
+		t.Errorf("T1: %v, others %v", joined, others)
+	}
+	joined, others = a.partners(&task{name: "T2"}, s)
+	if !slices.Equal(joined, [][2]int{at(5, 5)}) || len(others) != len(a.left)-3 || slices.Contains(others, at(9, 9)) {
+		t.Errorf("T2: %v, others %v", joined, others)
 	}
 }
