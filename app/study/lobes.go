@@ -88,7 +88,7 @@ func (l *Lab) lobeTask(ctx context.Context, a *anatomy, k *task, stems []*lobeSt
 				t.twins = aurocWhere(z, scans, (*scan).twins)
 				t.others = aurocWhere(z, scans, func(s *scan) bool { return !s.twins() })
 			}
-			if k.name != "T0" && c.mixer == volume.Attention || k.name == "T2" && c.mixer == volume.Axial {
+			if (k.name == "T1" || k.name == "T2") && c.mixer == volume.Attention || k.name == "T2" && c.mixer == volume.Axial {
 				t.relation, errs[j] = one.relate(ctx, a, k, t.fit, scans[:l.pick(400, 40)], test, seed)
 			}
 		})
@@ -133,8 +133,10 @@ func runLobes(ctx context.Context, l *Lab) (*Finding, error) {
 	for _, k := range l.lobeTasks() {
 		compared := readers()
 		switch {
-		case l.Tiny || k.name == "T0":
+		case l.Tiny || k.name == "T0" || k.name == "T3":
 			compared = compared[:2]
+		case k.name == "T4":
+			compared = compared[:3]
 		case k.name == "T1":
 			compared = compared[:4]
 		}
@@ -152,8 +154,14 @@ func runLobes(ctx context.Context, l *Lab) (*Finding, error) {
 		}
 		t.Rows = append(t.Rows, floors...)
 		f.Tables = append(f.Tables, t)
-		if k.name == "T0" {
-			f.Checks = append(f.Checks, Check{Name: "T0, control: stem and pooling", Value: best["T0"+pooled], Bound: 0.95})
+		switch k.name {
+		case "T0", "T3":
+			f.Checks = append(f.Checks, Check{Name: k.name + ", control: stem and pooling", Value: auroc[1], Bound: 0.95})
+			continue
+		case "T4":
+			f.Checks = append(f.Checks,
+				Check{Name: "T4, control: stem and pooling", Value: auroc[1], Bound: 0.65, Upper: true},
+				Check{Name: "T4, control: stem and convolutions", Value: auroc[2], Bound: 0.95})
 			continue
 		}
 		checks := append(l.relationChecks(&k, worst, auroc), f.addRelations(&k, compared, trials)...)
@@ -264,7 +272,7 @@ func (l *Lab) realLungs(ctx context.Context, a *anatomy, f *Finding, n int) erro
 	if err != nil {
 		return err
 	}
-	for _, k := range l.lobeTasks()[1:] {
+	for _, k := range l.lobeTasks()[1:3] {
 		compared := readers()[:2]
 		if k.name == "T2" {
 			compared = append(compared, readers()[3])

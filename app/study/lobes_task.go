@@ -52,6 +52,8 @@ func (l *Lab) lobeTasks() []task {
 		{"T0", "control: many lesions or few", drawAmount, []stage{{6400, drawAmount}}},
 		{"T1", "a type that is in both lungs, or not", drawTypes, []stage{{6400, drawAlike}, {8000, drawApart}, {24000, drawTypes}}},
 		{"T2", "mirrored sets, or sets of one centroid and the same distances", drawMirrored, []stage{{8000, drawHeights}, {8000, drawSingle}, {16000, drawMirrored}}},
+		{"T3", "control: more lesions from height to height, or as many in each", drawGradient, []stage{{6400, drawGradient}}},
+		{"T4", "control: four lesions side by side, or scattered", drawFocal, []stage{{16000, drawFocal}}},
 	}
 }
 
@@ -170,6 +172,64 @@ func drawHeights(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
 		}
 		return []planting{{i, 1}}, []planting{{j, 1}}
 	}
+}
+
+// drawGradient plants six lesions of any types: one, two and three in the three
+// layers of sites, or two in each. To add up heights is enough.
+func drawGradient(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
+	layers := map[int][]int{} // sites of both lungs by height
+	var heights []int
+	for i, p := range a.left {
+		if layers[p[0]] == nil {
+			heights = append(heights, p[0])
+		}
+		layers[p[0]] = append(layers[p[0]], i, len(a.left)+i)
+	}
+	for layer, z := range heights {
+		n := 2 + label*(layer-1)
+		for _, i := range r.Perm(len(layers[z]))[:n] {
+			p := planting{layers[z][i] % len(a.left), r.IntN(len(lesionTypes()))}
+			if layers[z][i] < len(a.left) {
+				left = append(left, p)
+			} else {
+				right = append(right, p)
+			}
+		}
+	}
+	return left, right
+}
+
+// drawFocal plants four lesions of ground glass at the corners of a square, or each
+// at a corner of another: in both classes every site has one as often, but for the
+// few scans that are drawn again because two would share a site.
+func drawFocal(a *anatomy, label int, r *rand.Rand) (left, right []planting) {
+	square := func() (sites []int) { // of a random lung; the right one after the left
+		z, y, x, lung := 1+r.IntN(2), 1+r.IntN(2), 1+r.IntN(2), r.IntN(2)
+		for i, p := range a.left {
+			if dz, dy := p[0]/a.cell-z, p[1]/a.cell-y; p[2]/a.cell == x && dz >= 0 && dz <= 1 && dy >= 0 && dy <= 1 {
+				sites = append(sites, lung*len(a.left)+i)
+			}
+		}
+		return sites
+	}
+	sites := square()
+	for label == 0 {
+		for i := range sites {
+			sites[i] = square()[r.IntN(4)]
+		}
+		slices.Sort(sites)
+		if len(slices.Compact(slices.Clone(sites))) == 4 {
+			break
+		}
+	}
+	for _, s := range sites {
+		if s < len(a.left) {
+			left = append(left, planting{s, 0})
+		} else {
+			right = append(right, planting{s - len(a.left), 0})
+		}
+	}
+	return left, right
 }
 
 // drawAny plants lesions of any type at any site, independently: scans that know

@@ -156,6 +156,47 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// Focal and scattered lesions are as often at every site, and so is every height
+// of the gradient's negatives.
+func TestControlTasks(t *testing.T) {
+	a := phantom()
+	for _, k := range []struct {
+		draw    drawer
+		lesions int
+	}{{drawGradient, 6}, {drawFocal, 4}} {
+		var sites [2][36]float64
+		var heights [2][3]float64
+		for label := range 2 {
+			r := rand.New(rand.NewPCG(1, uint64(label)))
+			for range 8000 {
+				left, right := k.draw(a, label, r)
+				if len(left)+len(right) != k.lesions {
+					t.Fatalf("%v | %v", left, right)
+				}
+				for _, p := range left {
+					sites[label][p.site]++
+					heights[label][a.left[p.site][0]/a.cell-1]++
+				}
+				for _, p := range right {
+					sites[label][18+p.site]++
+					heights[label][a.right[p.site][0]/a.cell-1]++
+				}
+			}
+		}
+		if k.lesions == 6 {
+			if heights != [2][3]float64{{16000, 16000, 16000}, {8000, 16000, 24000}} {
+				t.Errorf("lesions by height: %v", heights)
+			}
+			continue
+		}
+		for i := range 36 {
+			if n, m := sites[0][i], sites[1][i]; n < 0.85*m || n > 1.15*m {
+				t.Errorf("site %d: %v scattered, %v focal", i, n, m)
+			}
+		}
+	}
+}
+
 // The same number gives the same scan, another one another, and lesions stand out
 // of the lung at their sites.
 func TestScan(t *testing.T) {
