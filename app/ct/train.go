@@ -28,18 +28,17 @@ import (
 // A TrainConfig is everything that decides the numbers of a training run, but
 // for the data. It is stored in checkpoints.
 type TrainConfig struct {
-	Model     volume.Config  `json:"model"`
-	Train     train.Config   `json:"train"`
-	Augment   volume.Augment `json:"augment"`
-	Mirrors   bool           `json:"mirrors"`  // predictions are means over the mirrors that Augment.Flip allows
-	Patience  int            `json:"patience"` // epochs without a better AUROC on validation; 0: all epochs
-	Ensemble  int            `json:"ensemble"` // models, each from a seed of its own, whose probabilities are averaged
-	Scaling   Scaling        `json:"scaling"`
-	Classes   [2]string      `json:"classes"`
-	Valid     float64        `json:"valid"` // share of patients, where the data has no splits
-	Test      float64        `json:"test"`
-	MaxTime   time.Duration  `json:"-"` // of one member; the rate still follows all epochs, and a resumed run may have another
-	MaxMemory int64          `json:"-"`
+	Model    volume.Config  `json:"model"`
+	Train    train.Config   `json:"train"`
+	Augment  volume.Augment `json:"augment"`
+	Mirrors  bool           `json:"mirrors"`  // predictions are means over the mirrors that Augment.Flip allows
+	Patience int            `json:"patience"` // epochs without a better AUROC on validation; 0: all epochs
+	Ensemble int            `json:"ensemble"` // models, each from a seed of its own, whose probabilities are averaged
+	Scaling  Scaling        `json:"scaling"`
+	Classes  [2]string      `json:"classes"`
+	Valid    float64        `json:"valid"` // share of patients, where the data has no splits
+	Test     float64        `json:"test"`
+	MaxTime  time.Duration  `json:"-"` // of one member; the rate still follows all epochs, and a resumed run may have another
 }
 
 // A Fitted is trained models that predict together.

@@ -67,7 +67,7 @@ type trainRequest struct {
 	cfg     TrainConfig
 	flip    string
 	stem    string
-	memory  float64
+	memory  cli.Bytes
 	out     string
 	force   bool
 	resume  bool
@@ -75,7 +75,7 @@ type trainRequest struct {
 }
 
 func trainCommand(version string) *cobra.Command {
-	r := &trainRequest{version: version}
+	r := &trainRequest{version: version, memory: 4e9}
 	c := &cobra.Command{
 		Use:   "train DATA",
 		Short: "Train a classifier of volumes",
@@ -147,7 +147,7 @@ Research use only, not a medical device.`,
 	fs.IntVar(&r.cfg.Patience, "patience", 0, "epochs without a better validation after which to stop; 0 means none")
 	fs.IntVar(&r.cfg.Ensemble, "ensemble", 1, "models from seeds of their own that predict together")
 	fs.DurationVar(&r.cfg.MaxTime, "max-time", 0, "of one model; results then depend on the machine")
-	fs.Float64Var(&r.memory, "max-memory", 4, "GiB that training may need")
+	fs.Var(&r.memory, "mem-limit", "memory that training may need, as in 6GB; 0 is no limit")
 	return c
 }
 
@@ -202,9 +202,9 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 		len(d.Part("train")), len(d.Part("valid")), len(d.Part("test")), d.Size, d.Spacing)
 	fmt.Fprintf(tell, "model: %s over %d x %d x %d voxels, %d parameters\n", r.cfg.Model.Mixer, grid[0], grid[1], grid[2], nn.Count(model))
 	fmt.Fprintf(tell, "memory: %s\n", plan)
-	if limit := int64(r.memory * (1 << 30)); plan.Total() > limit {
-		return cli.Hint(fmt.Errorf("training needs about %.1f GiB, limit %.1f GiB", float64(plan.Total())/(1<<30), r.memory),
-			"--recompute, a smaller --batch or more --leaves need less; --max-memory raises the limit")
+	if need := cli.Bytes(plan.Total()); r.memory > 0 && need > r.memory {
+		return cli.Hint(fmt.Errorf("training needs about %s, limit %s", &need, &r.memory),
+			"--recompute, a smaller --batch or more --leaves need less; --mem-limit raises the limit")
 	}
 	folder := r.out
 	if !r.resume {
