@@ -88,7 +88,7 @@ func (l *Lab) lobeTask(ctx context.Context, a *anatomy, k *task, stems []*lobeSt
 				t.twins = aurocWhere(z, scans, (*scan).twins)
 				t.others = aurocWhere(z, scans, func(s *scan) bool { return !s.twins() })
 			}
-			if (k.name == "T1" || k.name == "T2") && c.mixer == volume.Attention || k.name == "T2" && c.mixer == volume.Axial {
+			if j == 0 && (k.name == "T1" || k.name == "T2") || k.name == "T2" && c.mixer == volume.Axial {
 				t.relation, errs[j] = one.relate(ctx, a, k, t.fit, scans[:l.pick(400, 40)], test, seed)
 			}
 		})
@@ -138,7 +138,7 @@ func runLobes(ctx context.Context, l *Lab) (*Finding, error) {
 		case k.name == "T4":
 			compared = compared[:3]
 		case k.name == "T1":
-			compared = compared[:4]
+			compared = compared[:6]
 		}
 		trials, err := l.lobeTask(ctx, a, &k, stems, compared, n)
 		if err != nil {

@@ -24,23 +24,26 @@ type reader struct {
 	name    string
 	mixer   string // "" for none
 	pooling string
+	plain   bool // trained on the last stage alone
 }
 
 // readers lists them: the hybrid and its rival first.
 func readers() []reader {
 	return []reader{
-		{"stem, attention, [CLS]", volume.Attention, "cls"},
-		{"stem, mean (CNN + pooling)", "", "mean"},
-		{"stem, 3³ convolutions, mean", volume.Conv, "mean"},
-		{"stem, axial attention, mean", volume.Axial, "mean"},
-		{"stem, Inception, mean", volume.Inception, "mean"},
-		{"stem, LSTM over slices, mean", volume.LSTM, "mean"},
+		{name: "stem, attention, [CLS]", mixer: volume.Attention, pooling: "cls"},
+		{name: "stem, mean (CNN + pooling)", pooling: "mean"},
+		{name: "stem, 3³ convolutions, mean", mixer: volume.Conv, pooling: "mean"},
+		{name: "stem, axial attention, mean", mixer: volume.Axial, pooling: "mean"},
+		{name: "stem, attention, mean", mixer: volume.Attention, pooling: "mean"},
+		{name: "stem, attention, [CLS], the last stage alone", mixer: volume.Attention, pooling: "cls", plain: true},
+		{name: "stem, Inception, mean", mixer: volume.Inception, pooling: "mean"},
+		{name: "stem, LSTM over slices, mean", mixer: volume.LSTM, pooling: "mean"},
 	}
 }
 
 // config is the network of a reader: 16 and 32 channels, then two layers of mixer
 // and feed-forward. Nothing but attention gets [CLS], which is attention itself,
-// and nothing a maximum, which would do some of the work that is asked of the
+// and nobody a maximum, which would do some of the work that is asked of the
 // mixer: the maximum over both lungs of "a lesion at this height" counts what is
 // not mirrored.
 func (c reader) config(a *anatomy) volume.Config {
@@ -139,6 +142,9 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, stem
 	f := &readerFit{stem: stem, tissues: nn.NewEmbedding(stem.kinds(), cfg.Dim(), 1, r), model: volume.New(cfg, r), cores: l.cores()}
 	f.model.Stem = nil // another's
 	f.params = nn.Count(f)
+	if c.plain {
+		lessons = lessons[len(lessons)-1:]
+	}
 	total, stage, at := 0, 0, 0
 	for _, s := range lessons {
 		total += s.n
