@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -27,7 +29,7 @@ type Store interface {
 
 // A Case is one volume of a dataset and what is known of it.
 type Case struct {
-	Name    string // of the case in tables: the file as the manifest has it, or "train 12"
+	Name    string // of the case in tables: its number in the manifest, from 1, or "train 12"; never a path, which often is that of a patient
 	Label   int    // 0 or 1; -1 if unknown
 	Patient string // cases of one patient are never divided; empty: a patient of its own
 	Split   string // "train", "valid", "test", or empty
@@ -62,6 +64,7 @@ type DatasetConfig struct {
 	Spacing  [3]float64 // mm, where files have none; default 1
 	Scaling  Scaling    // default: 0 to 255 for npz of bytes, HU -1000 to 400 otherwise
 	Positive string     // name of the class that is 1; default the second in order
+	Classes  [2]string  // names of both, where they are known: no other label may be there
 	CacheMiB int        // of volumes kept in memory; default 512
 }
 
@@ -75,7 +78,7 @@ func OpenDataset(path string, cfg DatasetConfig) (*Dataset, error) {
 	if strings.HasSuffix(path, ".npz") {
 		err = d.openArchive(path)
 	} else {
-		err = d.openManifest(path, cfg.Positive)
+		err = d.openManifest(path, cfg.Positive, cfg.Classes)
 	}
 	if err != nil {
 		return nil, err
@@ -361,13 +364,18 @@ func (s *archive) Volume(i int) (values []float32, size [3]int, spacing [3]float
 	return one.Float32s(), size, [3]float64{nan, nan, nan}, nil
 }
 
-// files are volumes of their own.
-type files struct{ paths []string }
+// files are volumes of their own. Errors name the line of the manifest and no
+// path, which is often that of a patient.
+type files struct {
+	manifest string
+	paths    []string
+	lines    []int // of the manifest
+}
 
 func (s *files) Volume(i int) (values []float32, size [3]int, spacing [3]float64, err error) {
 	v, err := openSound(s.paths[i])
 	if err != nil {
-		return nil, size, spacing, err
+		return nil, size, spacing, s.place(i, err)
 	}
 	for a := range 3 {
 		size[a] = v.Shape[2-a]
@@ -377,6 +385,31 @@ func (s *files) Volume(i int) (values []float32, size [3]int, spacing [3]float64
 		mm = [3]float64{math.NaN(), math.NaN(), math.NaN()}
 	}
 	return v.Data, size, [3]float64{mm[2], mm[1], mm[0]}, nil
+}
+
+// place puts the line of the manifest where an error has the path of a file.
+func (s *files) place(i int, err error) error {
+	reason, hint := err, ""
+	var h *cli.HintedError
+	if errors.As(err, &h) {
+		reason, hint = h.Err, h.Text
+	}
+	what := "the volume"
+	var e *format.Error
+	var p *fs.PathError
+	if errors.As(reason, &e) {
+		if which, ok := strings.CutPrefix(e.Name, s.paths[i]); ok { // " (file 3 of 20)" of a folder of DICOM
+			what += which
+		}
+		reason = &format.Error{Name: what, Line: e.Line, Offset: e.Offset, Err: e.Err}
+	} else if errors.As(reason, &p) {
+		reason = fmt.Errorf("%s: %w", what, p.Err)
+	}
+	reason = &format.Error{Name: s.manifest, Line: s.lines[i], Err: reason}
+	if hint != "" {
+		return cli.Hint(reason, hint)
+	}
+	return reason
 }
 
 // openSound reads a volume of any format that heed ct info knows, a folder of

@@ -7,14 +7,15 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"heed/format"
 )
 
 // openManifest reads the table of a dataset. Paths in it are relative to its
-// folder.
-func (d *Dataset) openManifest(path, positive string) error {
+// folder. Of classes that are not known, positive may name the one that is 1.
+func (d *Dataset) openManifest(path, positive string, classes [2]string) error {
 	f, err := format.Open(path)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (d *Dataset) openManifest(path, positive string) error {
 	if column["path"] < 0 {
 		return format.Invalidf(path, 1, "no column path: a manifest has path, label, and perhaps patient and split")
 	}
-	s := &files{}
+	s := &files{manifest: path}
 	var labels []string
 	for {
 		row, err := r.Read()
@@ -64,15 +65,15 @@ func (d *Dataset) openManifest(path, positive string) error {
 			split = "valid"
 		}
 		if !slices.Contains([]string{"", "train", "valid", "test"}, split) {
-			return format.Invalidf(path, line, "split %q: want train, valid or test", split)
+			return format.Invalidf(path, line, "split: want train, valid or test")
 		}
 		file := value("path")
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(filepath.Dir(path), file)
 		}
-		s.paths = append(s.paths, file)
+		s.paths, s.lines = append(s.paths, file), append(s.lines, line)
 		labels = append(labels, value("label"))
-		d.Cases = append(d.Cases, Case{Name: value("path"), Label: -1, Patient: value("patient"), Split: split})
+		d.Cases = append(d.Cases, Case{Name: strconv.Itoa(len(d.Cases) + 1), Label: -1, Patient: value("patient"), Split: split})
 		if len(d.Cases) > 1 && (split == "") != (d.Cases[0].Split == "") {
 			return format.Invalidf(path, line, "some rows have a split and some have none")
 		}
@@ -80,21 +81,40 @@ func (d *Dataset) openManifest(path, positive string) error {
 	if len(d.Cases) == 0 {
 		return format.Invalidf(path, 1, "no rows")
 	}
+	d.store = s
+	if classes == [2]string{} {
+		return d.nameClasses(labels, positive)
+	}
+	d.Classes = classes
+	for i, l := range labels {
+		if d.Cases[i].Label = slices.Index(classes[:], l); l != "" && d.Cases[i].Label < 0 {
+			return format.Unsupportedf(path, s.lines[i], "the label is neither %q nor %q, the classes of the model", classes[0], classes[1])
+		}
+	}
+	return nil
+}
+
+// nameClasses takes the classes from the labels of all cases. No label is shown in
+// errors: the column may be another than its head says.
+func (d *Dataset) nameClasses(labels []string, positive string) error {
 	names := slices.Compact(slices.Sorted(slices.Values(labels)))
 	names = slices.DeleteFunc(names, func(n string) bool { return n == "" })
-	if len(names) > 2 || positive != "" && !slices.Contains(names, positive) {
-		return format.Unsupportedf(path, 0, "labels %q: want two classes, and the positive one among them", names)
+	if len(names) > 2 {
+		return format.Unsupportedf(d.Name, 0, "%d different labels: want two classes", len(names))
 	}
-	if len(names) == 2 {
-		d.Classes = [2]string(names)
-		if positive == names[0] {
-			d.Classes = [2]string{names[1], names[0]}
-		}
-		for i, l := range labels {
-			d.Cases[i].Label = slices.Index(d.Classes[:], l)
-		}
+	if positive != "" && !slices.Contains(names, positive) {
+		return format.Unsupportedf(d.Name, 0, "no row has the label %q", positive)
 	}
-	d.store = s
+	if len(names) < 2 {
+		return nil
+	}
+	d.Classes = [2]string(names)
+	if positive == names[0] {
+		d.Classes = [2]string{names[1], names[0]}
+	}
+	for i, l := range labels {
+		d.Cases[i].Label = slices.Index(d.Classes[:], l)
+	}
 	return nil
 }
 

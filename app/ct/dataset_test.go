@@ -102,12 +102,12 @@ func TestDatasetErrors(t *testing.T) {
 		"no.csv":     {"", "no.csv:1: invalid: empty file"},
 		"head.csv":   {"path,label\n", "head.csv:1: invalid: no rows"},
 		"path.csv":   {"path,label\n,a\n", "path.csv:2: invalid: no path"},
-		"split.csv":  {"path,split\na.npy,later\n", `split.csv:2: invalid: split "later": want train, valid or test`},
+		"split.csv":  {"path,split\na.npy,later\n", "split.csv:2: invalid: split: want train, valid or test"},
 		"some.csv":   {"path,split\na.npy,train\na.npy,\n", "some.csv:3: invalid: some rows have a split and some have none"},
 		"ragged.csv": {"path,label\na.npy\n", "ragged.csv:2: invalid: wrong number of fields"},
-		"three.csv":  {"path,label\na.npy,a\na.npy,b\na.npy,c\n", `three.csv: not supported: labels ["a" "b" "c"]: want two classes, and the positive one among them`},
+		"three.csv":  {"path,label\na.npy,a\na.npy,b\na.npy,c\n", "three.csv: not supported: 3 different labels: want two classes"},
 		"nan.csv":    {"path\nnan.npy\n", "nan.csv: invalid: case 1: voxel 0 is not finite"},
-		"png.csv":    {"path\na.png\n", "a.png: invalid: file is empty"},
+		"png.csv":    {"path\na.png\n", "png.csv:2: the volume: invalid: file is empty"},
 	} {
 		write(t, name, c[0])
 		if _, err := OpenDataset(name, DatasetConfig{}); err == nil || err.Error() != c[1] {

@@ -94,10 +94,10 @@ func openRun(folder, path string, flags *dataFlags, split string, threads int) (
 	}
 	f.Config.Train.Cores = threads
 	m := &f.Config.Model
-	if flags.size != nil || flags.window != nil {
-		return nil, nil, nil, cli.Usagef("--size and --window are those of the run and cannot be changed")
+	if flags.size != nil || flags.window != nil || cfg.Positive != "" {
+		return nil, nil, nil, cli.Usagef("--size, --window and --positive are those of the run and cannot be changed")
 	}
-	cfg.Size, cfg.Scaling, cfg.Positive = m.Size, f.Config.Scaling, f.Config.Classes[1]
+	cfg.Size, cfg.Scaling, cfg.Classes = m.Size, f.Config.Scaling, f.Config.Classes
 	if cfg.Spacing == [3]float64{} {
 		cfg.Spacing = m.Spacing
 	}

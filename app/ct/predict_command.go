@@ -18,7 +18,8 @@ func predictCommand() *cobra.Command {
 		Use:   "predict RUN DATA",
 		Short: "Write the probability of the positive class for every volume",
 		Long: `Write the probability of the positive class for every volume of a dataset, as a table
-with the columns case, probability and, where known, label. DATA may lack labels.
+with the columns case, probability and, where known, label. DATA may lack labels. A
+case of a manifest is its number there, from 1: paths are often those of patients.
 
 Research use only, not a medical device.`,
 		Example: `  heed ct predict run manifest.csv -o predictions.tsv`,
