@@ -71,15 +71,21 @@ func (c *Case) Answer(count int) bool { return c.Patient.Positive && count >= c.
 // labels that are wrong. Its score is the ceiling of every model's.
 func (c *Case) Truth(count int) bool { return c.Patient.Kind == "pair" && count >= c.Second }
 
+// tries is how many patients are drawn before another number of events between is.
+const tries = 200
+
 // Crowded makes patient number id with low to high events between the two, by codes
 // without values of other patients between the first and the second. It draws anew
-// if there were more before. Patient.Events stay without them.
+// if there were more before, and another number of them if no patient has so few. Patient.Events stay without them.
 func (g Generation) Crowded(id int64, low, high int, density float64) Case {
 	r := rand.New(rand.NewPCG(g.Seed^0x63726f7764, uint64(id)))
 	want := low + r.IntN(high-low+1)
 	c := g.Case(id, density, density)
 	s := c.Patient
 	for try := int64(1); s.Between > want; try++ {
+		if try%tries == 0 { // on level 5 no patient has so few
+			want = low + r.IntN(high-low+1)
+		}
 		c = g.Case(id+try*2*1000*int64(len(g.Kinds())), density, density)
 		s = c.Patient
 	}

@@ -124,3 +124,15 @@ func TestSameBits(t *testing.T) {
 		t.Errorf("cases %s, want %s", got, want)
 	}
 }
+
+// On level 5 distractors lie between the two: the least numbers of events cannot be had,
+// and others are drawn in their place.
+func TestCrowdedOfLevel5(t *testing.T) {
+	g := Default()
+	g.Level = 5
+	for id := range int64(5) {
+		if c := g.Crowded(id+1, 1, 32, 0.05); c.Patient.Between < 1 || c.Patient.Between > 32 {
+			t.Errorf("patient %d: %d events between, want 1 to 32", id+1, c.Patient.Between)
+		}
+	}
+}
