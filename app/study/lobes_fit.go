@@ -25,6 +25,7 @@ type reader struct {
 	mixer   string // "" for none
 	pooling string
 	plain   bool // trained on the last stage alone
+	alone   bool // the layers work on each cell alone
 }
 
 // readers lists them: the hybrid and its rival first.
@@ -32,6 +33,7 @@ func readers() []reader {
 	return []reader{
 		{name: "stem, attention, [CLS]", mixer: volume.Attention, pooling: "cls"},
 		{name: "stem, mean (CNN + pooling)", pooling: "mean"},
+		{name: "stem, layers on each cell alone, mean (CNN + pooling)", mixer: volume.Conv, pooling: "mean", alone: true},
 		{name: "stem, 3³ convolutions, mean", mixer: volume.Conv, pooling: "mean"},
 		{name: "stem, axial attention, mean", mixer: volume.Axial, pooling: "mean"},
 		{name: "stem, attention, mean", mixer: volume.Attention, pooling: "mean"},
@@ -53,6 +55,24 @@ func (c reader) config(a *anatomy) volume.Config {
 		m.Layers = 0
 	}
 	return m
+}
+
+// alone is a mixer that mixes nothing, with the parameters of attention: what
+// positions and tissues together say of a cell can be computed, and no cell learns
+// of another.
+type alone struct{ Up, Down *nn.Linear } // (2D, D), (D, 2D)
+
+func newAlone(dim int, r *rand.Rand) *alone {
+	return &alone{nn.NewLinear(dim, 2*dim, r), nn.NewLinear(2*dim, dim, r)}
+}
+
+func (m *alone) Mix(t *autograd.Tape, x *autograd.Var, _ []autograd.Segment) *autograd.Var {
+	return m.Down.Forward(t, autograd.GELU(t, m.Up.Forward(t, x)))
+}
+
+func (m *alone) Visit(prefix string, f nn.Visitor) {
+	m.Up.Visit(nn.Join(prefix, "up"), f)
+	m.Down.Visit(nn.Join(prefix, "down"), f)
 }
 
 // Streams of random numbers; no scan of one is in another.
@@ -141,6 +161,11 @@ func (l *Lab) fitReader(ctx context.Context, c reader, a *anatomy, k *task, stem
 	r := rand.New(rand.NewPCG(seed, 2))
 	f := &readerFit{stem: stem, tissues: nn.NewEmbedding(stem.kinds(), cfg.Dim(), 1, r), model: volume.New(cfg, r), cores: l.cores()}
 	f.model.Stem = nil // another's
+	if c.alone {
+		for _, layer := range f.model.Layers {
+			layer.Mixer = newAlone(cfg.Dim(), r)
+		}
+	}
 	f.params = nn.Count(f)
 	if c.plain {
 		lessons = lessons[len(lessons)-1:]
