@@ -1,43 +1,34 @@
 package radiomics
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 // TestTriangles checks each case: it uses exactly the edges between inside and
 // outside, and its triangles join along edges that each belong to two of them, but
 // for those on the faces of the cube.
-func TestTriangles(t *testing.T) {
-	for code, list := range triangles {
-		if len(list)%3 != 0 {
-			t.Errorf("code %d: %d edges", code, len(list))
-			continue
-		}
+func TestTriangles(test *testing.T) {
+	for code, list := range surfaces() {
 		used := make(map[int]bool)
-		for _, c := range list {
-			e := strings.IndexRune("0123456789ab", c)
-			if e < 0 {
-				t.Fatalf("code %d: %q", code, c)
+		for _, t := range list {
+			for _, e := range t {
+				used[e] = true
 			}
-			used[e] = true
 		}
 		for e, pair := range edges {
 			if cut := code>>pair[0]&1 != code>>pair[1]&1; cut != used[e] {
-				t.Errorf("code %d: edge %d", code, e)
+				test.Errorf("code %d: edge %d", code, e)
 			}
 		}
-		sides := make(map[[2]byte]int)
-		for i := 0; i+2 < len(list); i += 3 {
+		sides := make(map[[2]int]int)
+		for _, t := range list {
 			for k := range 3 {
-				a, b := list[i+k], list[i+(k+1)%3]
+				a, b := t[k], t[(k+1)%3]
 				if a == b {
-					t.Errorf("code %d: triangle %s", code, list[i:i+3])
+					test.Errorf("code %d: triangle %v", code, t)
 				}
-				if sides[[2]byte{b, a}] > 0 {
-					sides[[2]byte{b, a}]--
+				if sides[[2]int{b, a}] > 0 {
+					sides[[2]int{b, a}]--
 				} else {
-					sides[[2]byte{a, b}]++
+					sides[[2]int{a, b}]++
 				}
 			}
 		}
@@ -46,14 +37,14 @@ func TestTriangles(t *testing.T) {
 				continue
 			}
 			// A side that is left must lie in a face: two edges with a common face.
-			if n > 1 || !oneFace(strings.IndexByte("0123456789ab", side[0]), strings.IndexByte("0123456789ab", side[1])) {
-				t.Errorf("code %d: the side %s is open", code, side)
+			if n > 1 || !oneFace(side[0], side[1]) {
+				test.Errorf("code %d: the side %v is open", code, side)
 				continue
 			}
 			// All triangles turn the same way: along a side, inside is to the left when
 			// seen from without the cube.
-			if turn(code, strings.IndexByte("0123456789ab", side[0]), strings.IndexByte("0123456789ab", side[1])) > 0 {
-				t.Errorf("code %d: the side %s is turned", code, side)
+			if turn(code, side[0], side[1]) > 0 {
+				test.Errorf("code %d: the side %v is turned", code, side)
 			}
 		}
 	}

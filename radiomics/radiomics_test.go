@@ -76,13 +76,13 @@ func TestBaseline(t *testing.T) {
 					off := math.Abs(x.Value-want) / math.Abs(want)
 					worst = math.Max(worst, off)
 					compared++
-					// The mesh of brain1 alone, 0.08 % off in area, is not what the published
-					// program made of it; why is not known.
+					// The published numbers of brain1 lack a triangle in two cubes, of codes 62
+					// and 193, its complement: half a voxel of volume. No other mask has them.
 					limit := 1e-6
 					switch x.Name {
 					case "MeshVolume", "Sphericity", "SurfaceArea", "SurfaceVolumeRatio":
 						if name == "brain1" {
-							limit = 1e-3
+							limit = 8e-4
 						}
 					}
 					if !(off < limit) {

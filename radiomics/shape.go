@@ -3,7 +3,6 @@ package radiomics
 import (
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -62,6 +61,7 @@ func meshOf(m *Mask, label uint8) mesh {
 			m.Data[x+m.Shape[0]*(y+m.Shape[1]*z)] == label
 	}
 	box, _ := part(m, label).Bounds(0)
+	triangles := surfaces()
 	seen := make(map[[3]int]bool) // points in half voxels
 	var middle [12][3]float64
 	for z := box.Low[2] - 1; z < box.High[2]; z++ {
@@ -91,12 +91,8 @@ func meshOf(m *Mask, label uint8) mesh {
 						out.points = append(out.points, middle[e])
 					}
 				}
-				list := triangles[code]
-				for t := 0; t < len(list); t += 3 {
-					var p [3][3]float64
-					for k := range 3 {
-						p[k] = middle[strings.IndexByte("0123456789ab", list[t+k])]
-					}
+				for _, t := range triangles[code] {
+					p := [3][3]float64{middle[t[0]], middle[t[1]], middle[t[2]]}
 					u, v := minus(p[1], p[0]), minus(p[2], p[0])
 					c := cross(u, v)
 					out.area += math.Sqrt(c[0]*c[0]+c[1]*c[1]+c[2]*c[2]) / 2
