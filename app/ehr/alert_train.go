@@ -124,6 +124,9 @@ func (f *alertFit) fit(ctx context.Context, name string, m alertModel, seed uint
 	return nil
 }
 
+// stageValues is the stage without labels.
+const stageValues = "values"
+
 // hiddenValues is the share of the values that tellValues hides.
 const hiddenValues = 0.3
 
@@ -151,7 +154,7 @@ func (f *alertFit) tellValues(ctx context.Context, m *timeline.Model, seed uint6
 			return err
 		}
 		if loss, steps = loss+s.Loss, steps+1; s.EpochEnds {
-			see(Progress{Stage: "values", Epoch: s.Epoch, Epochs: c.Epochs, Loss: loss / float64(steps)})
+			see(Progress{Stage: stageValues, Epoch: s.Epoch, Epochs: c.Epochs, Loss: loss / float64(steps)})
 			loss, steps = 0, 0
 		}
 	}
@@ -321,7 +324,11 @@ func (j *AlertJob) Run(ctx context.Context, tell func(line string)) (*AlertOutco
 			}
 			row.Parameters = parameters(m)
 			if err := f.fit(ctx, name, m, seed, func(name string, p Progress) {
-				tell(fmt.Sprintf("%s  %s %d/%d  loss %.4f  tuning AUROC %.3f", name, p.Stage, p.Epoch, p.Epochs, p.Loss, p.AUROC))
+				line := fmt.Sprintf("%s  %s %d/%d  loss %.4f", name, p.Stage, p.Epoch, p.Epochs, p.Loss)
+				if p.Stage != stageValues {
+					line += fmt.Sprintf("  tuning AUROC %.3f", p.AUROC)
+				}
+				tell(line)
 			}); err != nil {
 				return nil, err
 			}
