@@ -2,12 +2,16 @@ package radiomics
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"heed/format"
 )
+
+// ErrNoLungs is wrapped by the error of a volume in which no lungs are found.
+var ErrNoLungs = errors.New("no lungs")
 
 // Labels of a mask of lungs.
 const (
@@ -63,7 +67,7 @@ func FindLungs(v *format.Volume) (*Lungs, error) {
 	l.Airways = airways(ras, m, voxel)
 	pieces := keep(m, func(c component) bool { return float64(c.voxels)*voxel >= leastLung })
 	if len(pieces) == 0 {
-		return nil, fmt.Errorf("no lungs: no air within the body of %g mL or more", leastLung)
+		return nil, fmt.Errorf("%w: no air within the body of %g mL or more", ErrNoLungs, leastLung)
 	}
 	l.sides(m, pieces, voxel)
 	smooth(m, RightLung)

@@ -15,10 +15,13 @@ import (
 func badSeries(folder *dicom.Folder, s *dicom.Series) error {
 	f := s.Bad()
 	if f.Kind == "syntax" {
-		return format.UnsupportedAt(folder.Root, 0, "series %d: %s", s.Number, f.Text)
+		return cli.Hint(format.UnsupportedAt(folder.Root, 0, "series %d: %s", s.Number, f.Text), plainPixels)
 	}
 	return format.InvalidAt(folder.Root, 0, "series %d: %s", s.Number, f.Text)
 }
+
+// plainPixels is what to do about pixels that are not decoded.
+const plainPixels = "dcm2niix makes NIfTI of the folder; gdcmconv --raw IN OUT decodes a single file"
 
 func convertCommand() *cobra.Command {
 	var s Source

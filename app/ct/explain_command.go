@@ -140,7 +140,7 @@ func (r *scanRequest) run(ctx context.Context, folder, scan string, stdout, tell
 	if err != nil {
 		return format.InvalidAt(scan, 0, "%w", err)
 	}
-	mask, labels, names, err := r.lobes(p, tellTo)
+	mask, labels, names, err := r.lobes(scan, p, tellTo)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (r *scanRequest) open(scan string) (*Picture, error) {
 }
 
 // lobes returns the mask whose labels are explained, or nil.
-func (r *scanRequest) lobes(p *Picture, tellTo io.Writer) (*radiomics.Mask, []uint8, []string, error) {
+func (r *scanRequest) lobes(scan string, p *Picture, tellTo io.Writer) (*radiomics.Mask, []uint8, []string, error) {
 	program, where := r.program, r.mask
 	var m *radiomics.Mask
 	var err error
@@ -217,7 +217,9 @@ func (r *scanRequest) lobes(p *Picture, tellTo io.Writer) (*radiomics.Mask, []ui
 		m, err = openMask(Source{}, r.mask, p.Volume)
 	case r.lungs:
 		var l *radiomics.Lungs
-		if l, err = radiomics.FindLungs(p.Volume); err == nil {
+		if l, err = radiomics.FindLungs(p.Volume); err != nil {
+			err = unsound(scan, err)
+		} else {
 			for _, text := range l.Findings {
 				fmt.Fprintf(tellTo, "heed: warning: %s\n", text)
 			}
@@ -405,13 +407,14 @@ func (e *ScanExplanation) words() string {
 			bad = append(bad, sm.Method.Name)
 		}
 	}
-	list := func(names []string) string {
-		if len(names) == 0 {
-			return "none"
-		}
-		return strings.Join(names, ", ")
+	const what = "random orders of the blocks in every test"
+	switch {
+	case len(good) == 0:
+		return "Put to the test on this scan, no map was better than " + what + "."
+	case len(bad) == 0:
+		return "Put to the test on this scan, all maps were better than " + what + "."
 	}
-	return fmt.Sprintf("Put to the test on this scan, better than random orders of the blocks in every test: %s. Not: %s.", list(good), list(bad))
+	return fmt.Sprintf("Put to the test on this scan, these were better than %s: %s. These were not: %s.", what, strings.Join(good, ", "), strings.Join(bad, ", "))
 }
 
 // print writes the result for a terminal.
@@ -438,6 +441,9 @@ func (e *ScanExplanation) print(w io.Writer) error {
 		}
 		if err := t.Flush(); err != nil {
 			return err
+		}
+		if l.idle() {
+			fmt.Fprintln(w, idleLobes)
 		}
 		if len(l.Unseen) > 0 {
 			fmt.Fprintf(w, "the model sees no voxel of: %s\n", strings.Join(l.Unseen, ", "))

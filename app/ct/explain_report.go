@@ -42,7 +42,7 @@ func (e *ScanExplanation) volumeBlock() ([]report.Block, error) {
 	}
 	v := report.Volume{
 		Name: "scan", Alt: "The scan in three planes with maps of what the model looked at", Shape: b.scan.Shape, Values: b.scan.Data, Affine: b.scan.Affine,
-		Caption: fmt.Sprintf("The scan as far as the model sees it, %d x %d x %d blocks around the cells of its feature map. Maps are drawn block by block; the NIfTI files hold them on the voxels of the scan.", b.grid[0], b.grid[1], b.grid[2]),
+		Caption: fmt.Sprintf("The scan as far as the model sees it, %d x %d x %d blocks around the cells of its feature map. Orange speaks for %s and blue against it; a map without a sign runs from violet to yellow, and one that failed its tests is grey. Maps are drawn block by block; the NIfTI files hold them on the voxels of the scan.", b.grid[0], b.grid[1], b.grid[2], e.Class),
 		Windows: e.windows(),
 	}
 	if x.hounsfield() {
@@ -213,6 +213,9 @@ func (l *Lobes) blocks() []report.Block {
 		t.Rows = append(t.Rows, report.TableRow{Cells: []string{name, fmt.Sprint(l.Voxels[i]), signedNumber(l.Shapley[i]), signedNumber(l.Occlusion[i]), signedNumber(l.FirstIn[i])}})
 	}
 	blocks := []report.Block{t}
+	if l.idle() {
+		blocks = append(blocks, report.Notice{Warning: true, Text: idleLobes})
+	}
 	if len(l.Unseen) > 0 {
 		blocks = append(blocks, report.Notice{Warning: true, Text: "The model sees no voxel of: " + strings.Join(l.Unseen, ", ") + "."})
 	}
@@ -232,6 +235,19 @@ func (l *Lobes) blocks() []report.Block {
 	return blocks
 }
 
+// idleLobes is said where lobes hardly count.
+const idleLobes = "No lobe moves the log-odds by 0.01: what the model says of this scan hardly depends on the lobes, and differences between them mean nothing."
+
+// idle reports that no lobe counts, neither alone nor with the others.
+func (l *Lobes) idle() bool {
+	for i := range l.Names {
+		if max(math.Abs(l.Shapley[i]), math.Abs(l.Occlusion[i]), math.Abs(l.FirstIn[i])) >= 0.01 {
+			return false
+		}
+	}
+	return true
+}
+
 func signedNumber(x float64) string { return fmt.Sprintf("%+.3f", x) }
 
 // verdictBlocks show what the referee says.
@@ -240,7 +256,7 @@ func (e *ScanExplanation) verdictBlocks() []report.Block {
 	if v == nil {
 		return []report.Block{report.Notice{Warning: true, Text: "The maps were not put to the test: without --verify=false they are."}}
 	}
-	blocks := []report.Block{report.Text(fmt.Sprintf("The referee, on this one scan. If a map is right, the log-odds fall when the blocks on top are replaced (comprehensiveness), and hardly when they alone are kept (sufficiency). Both are averaged over the top 1, 5, 10, 20 and 50 %% of the blocks and compared with %d random orders of the same blocks. A map whose interval does not exclude random is grey, here and in the viewer.", v.Replacements[0].Orders))}
+	blocks := []report.Block{report.Text(fmt.Sprintf("The referee, on this one scan. If a map is right, the log-odds fall when the blocks on top are replaced (comprehensiveness), and hardly when they alone are kept (sufficiency). Both are averaged over the top 1, 5, 10, 20 and 50 %% of the blocks and compared with %d random orders of the same blocks. A table shows a map in grey where its interval does not exclude random; the viewer does so if the map fails one of the two tests under both replacements.", v.Replacements[0].Orders))}
 	for _, r := range v.Replacements {
 		for _, test := range []struct {
 			name string
@@ -256,7 +272,7 @@ func (e *ScanExplanation) verdictBlocks() []report.Block {
 				g := test.gain(f)
 				row := report.Verdict{Method: f.Name, Estimate: g.Gain.Estimate, Low: g.Gain.Low, High: g.Gain.High}
 				if !g.Beats {
-					row.Sentence = fmt.Sprintf("not faithful here: by this test no better than a random order of the blocks (%.2f against %.2f)", g.AOPC, g.Random)
+					row.Sentence = fmt.Sprintf("not faithful here: by this test no better than a random order of the blocks (%.3g against %.3g)", g.AOPC, g.Random)
 				}
 				t.Rows = append(t.Rows, row)
 			}

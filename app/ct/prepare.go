@@ -1,6 +1,7 @@
 package ct
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -96,6 +97,15 @@ func (j Preparation) Run(v *format.Volume, mask *radiomics.Mask) (*Prepared, err
 	return p, nil
 }
 
+// unsound is the error of a volume that cannot be measured or prepared.
+func unsound(path string, reason error) error {
+	err := format.InvalidAt(path, 0, "%w", reason)
+	if errors.Is(reason, radiomics.ErrNoLungs) {
+		return cli.Hint(err, "lungs that touch the sides of the volume (a tight crop) are not found; --mask takes lungs or lobes of another program")
+	}
+	return err
+}
+
 // openMask reads a mask that must lie on the voxels of an image.
 func openMask(s Source, path string, v *format.Volume) (*radiomics.Mask, error) {
 	p, err := s.Open(path)
@@ -167,7 +177,7 @@ Windows (center, width): lung -600, 1500; mediastinum 40, 350; bone 400, 1800; s
 			}
 			r, err := j.Run(p.Volume, mask)
 			if err != nil {
-				return format.InvalidAt(args[0], 0, "%w", err)
+				return unsound(args[0], err)
 			}
 			for _, text := range r.Findings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "heed: warning: %s\n", text)

@@ -198,6 +198,8 @@ func (p *Picture) dicom(path string, s Source) error {
 	if err != nil {
 		if bad := series.Bad(); bad != nil && bad.Kind == "gap" {
 			return cli.Hint(err, "--interpolate-gaps makes up what is missing, which is no measurement")
+		} else if bad != nil && bad.Kind == "syntax" {
+			return cli.Hint(err, plainPixels)
 		}
 		return err
 	}

@@ -199,7 +199,7 @@ first-order and shape features of pyradiomics.`,
 				}
 			}
 			if err != nil {
-				return format.InvalidAt(name, 0, "%w", err)
+				return unsound(name, err)
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), r)
