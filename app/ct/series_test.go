@@ -399,3 +399,27 @@ func TestResumeGivesTheSameBits(t *testing.T) {
 		})
 	}
 }
+
+// Of epochs that tell the classes apart equally well, the one with the better
+// probabilities is kept.
+func TestTiesGoToBetterProbabilities(t *testing.T) {
+	cfg := drawn([3]int{4, 4, 4}, []int{4}, "conv", 1).Config
+	cfg.Train.Epochs, cfg.Train.Batch, cfg.Train.Leaves, cfg.Train.Rate, cfg.Train.Seed, cfg.Train.Cores = 12, 4, 2, 1e-2, 5, 1
+	f, err := Fit(t.Context(), cfg, made(36), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, tied, kept := 0.0, 0, 0
+	for _, e := range f.History {
+		if e.AUROC == most {
+			tied++
+			if e.Best {
+				kept++
+			}
+		}
+		most = max(most, e.AUROC)
+	}
+	if tied == 0 || kept == 0 {
+		t.Errorf("%d epochs with the best AUROC so far, %d of them kept\n%+v", tied, kept, f.History)
+	}
+}

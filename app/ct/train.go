@@ -66,7 +66,7 @@ const (
 )
 
 // Fit trains on the part "train" of a dataset; the epoch with the best AUROC on
-// the part "valid" is kept. Nothing else of the data is looked at. The result is
+// the part "valid" is kept, of several the one with the lowest Brier score. Nothing else of the data is looked at. The result is
 // the same for any number of cores unless MaxTime cuts it. If state is not
 // empty, the run is saved there after every epoch, and resumed from there.
 func Fit(ctx context.Context, cfg TrainConfig, d *Dataset, state string, see func(Epoch)) (*Fitted, error) {
@@ -136,6 +136,13 @@ func (f *Fitted) fitMember(ctx context.Context, m int, seed uint64, d *Dataset, 
 			return err
 		}
 	}
+	positives := 0
+	for _, y := range validY {
+		if y {
+			positives++
+		}
+	}
+	pairs := float64(positives * (len(validY) - positives))
 	begin, sum, steps := time.Now(), 0.0, 0
 	for _, e := range f.History { // a resumed run has used time before
 		if e.Member == m+1 {
@@ -168,7 +175,10 @@ func (f *Fitted) fitMember(ctx context.Context, m int, seed uint64, d *Dataset, 
 		}
 		e := Epoch{Member: m + 1, Epoch: s.Epoch, Loss: sum / float64(steps), AUROC: b.AUROC(), Seconds: time.Since(begin).Seconds()}
 		sum, steps = 0, 0
-		e.Best, stop = best.See(model, s.N, e.AUROC)
+		// Of epochs with one AUROC the lowest Brier score decides: it is at most 1, and
+		// AUROC moves by half a pair of volumes at least. Where classes are told apart
+		// from the first epoch on, probabilities still get better.
+		e.Best, stop = best.See(model, s.N, e.AUROC-b.Brier()/(4*pairs))
 		f.History = append(f.History, e)
 		if see != nil {
 			see(e)

@@ -87,8 +87,8 @@ or a manifest, a CSV with the columns path, label, patient and split, of which t
 two may be missing; paths are relative to it and lead to NIfTI, NRRD, .npy or DICOM.
 Volumes of one patient are never divided; without a column split the parts are drawn.
 
-The epoch with the best AUROC on the validation part is kept. The test part is not
-looked at: heed ct evaluate does. Values are scaled by --window alone, never by what a
+The epoch with the best AUROC on the validation part is kept, of several the one with
+the lowest Brier score. The test part is not looked at: heed ct evaluate does. Values are scaled by --window alone, never by what a
 volume holds, so that volumes stay comparable.
 
 Three floors are fitted on the way: logistic regressions of the volume above one half and
