@@ -45,6 +45,9 @@ func (e *ScanExplanation) volumeBlock() ([]report.Block, error) {
 		Caption: fmt.Sprintf("The scan as far as the model sees it, %d x %d x %d blocks around the cells of its feature map. Orange speaks for %s and blue against it; a map without a sign runs from violet to yellow, and one that failed its tests is grey. Maps are drawn block by block; the NIfTI files hold them on the voxels of the scan.", b.grid[0], b.grid[1], b.grid[2], e.Class),
 		Windows: e.windows(),
 	}
+	if x.view.picture.Format != "NumPy" {
+		v.Caption += " In axial and coronal planes the patient's right is on the left."
+	}
 	if x.hounsfield() {
 		v.Unit = "HU"
 	}
