@@ -30,15 +30,28 @@ func class(n int) (c, size int) {
 	return 4*(e-5) + q, 1<<e + (q+1)*quarter
 }
 
+// BufferSize returns how many float32s the buffer of a Var of n elements has: plans of
+// memory count with it.
+func BufferSize(n int) int {
+	_, size := class(n)
+	return size
+}
+
 func (a *arena) get(n, scope int) []float32 {
 	if n == 0 {
 		return []float32{}
 	}
 	c, size := class(n)
 	var b []float32
-	if l := len(a.free[c]); l > 0 {
-		b = a.free[c][l-1]
-		a.free[c] = a.free[c][:l-1]
+	from := c
+	if scope > 0 { // what Recompute gives back soon may lie in a larger buffer that is idle
+		for from < len(a.free)-1 && len(a.free[from]) == 0 {
+			from++
+		}
+	}
+	if l := len(a.free[from]); l > 0 {
+		b = a.free[from][l-1]
+		a.free[from] = a.free[from][:l-1]
 	} else {
 		b = make([]float32, size)
 	}

@@ -223,8 +223,29 @@ type batchLoss struct {
 	labels  []bool
 	augment volume.Augment
 
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	err     error
+	buffers map[*autograd.Tape]leafBuffers // of each leaf: recycled from step to step
+}
+
+// leafBuffers hold volumes as they are stored and as the model sees them.
+type leafBuffers struct{ plain, seen []float32 }
+
+// buffersOf returns the buffers of a leaf. The model reads seen until the pass back is over, which
+// is before the tape is used again.
+func (l *batchLoss) buffersOf(t *autograd.Tape, volumes int) leafBuffers {
+	n := l.data.Voxels()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buffers[t]
+	if len(b.seen) < volumes*n {
+		b = leafBuffers{make([]float32, n), make([]float32, volumes*n)}
+		if l.buffers == nil {
+			l.buffers = map[*autograd.Tape]leafBuffers{}
+		}
+		l.buffers[t] = b
+	}
+	return leafBuffers{b.plain, b.seen[:volumes*n]}
 }
 
 func (l *batchLoss) failed() error {
@@ -235,8 +256,8 @@ func (l *batchLoss) failed() error {
 
 func (l *batchLoss) loss(t *autograd.Tape, examples []int, norm float32) *autograd.Var {
 	n, size := l.data.Voxels(), l.data.Size
-	x := make([]float32, len(examples)*n)
-	plain := make([]float32, n)
+	b := l.buffersOf(t, len(examples))
+	x, plain := b.seen, b.plain
 	targets := make([]int32, len(examples))
 	for k, e := range examples {
 		if err := l.data.Volume(plain, l.idx[e]); err != nil {
@@ -260,25 +281,22 @@ func probabilities(d *Dataset, idx []int, models []*volume.Model, mirrors []int,
 		cores = par.Cores()
 	}
 	out, errs := make([]float64, len(idx)), make([]error, len(idx))
-	tapes := make([]*autograd.Tape, cores)
+	tapes, buffers := make([]*autograd.Tape, cores), make([]leafBuffers, cores)
 	n := d.Voxels()
 	par.Do(len(idx), cores, func(worker, k int) {
 		if tapes[worker] == nil {
-			tapes[worker] = &autograd.Tape{NoGrad: true}
+			tapes[worker], buffers[worker] = &autograd.Tape{NoGrad: true}, leafBuffers{make([]float32, n), make([]float32, n)}
 		}
-		t := tapes[worker]
-		plain, x := make([]float32, n), make([]float32, n*len(mirrors))
-		if errs[k] = d.Volume(plain, idx[k]); errs[k] != nil {
+		t, b := tapes[worker], buffers[worker]
+		if errs[k] = d.Volume(b.plain, idx[k]); errs[k] != nil {
 			return
 		}
-		for i, axes := range mirrors {
-			volume.Mirror(x[i*n:(i+1)*n], plain, d.Size, axes)
-		}
 		for _, m := range models {
-			t.Reset()
-			z := m.Logits(t, autograd.Input(x, len(mirrors), d.Size[0], d.Size[1], d.Size[2], 1)).Data
-			for i := range mirrors {
-				out[k] += float64(autograd.Softmax(z[2*i : 2*i+2])[1]) / float64(len(mirrors)*len(models))
+			for _, axes := range mirrors { // one by one: a batch would take their memory all at once
+				volume.Mirror(b.seen, b.plain, d.Size, axes)
+				t.Reset()
+				z := m.Logits(t, autograd.Input(b.seen, 1, d.Size[0], d.Size[1], d.Size[2], 1)).Data
+				out[k] += float64(autograd.Softmax(z)[1]) / float64(len(mirrors)*len(models))
 			}
 		}
 	})

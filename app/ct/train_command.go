@@ -196,16 +196,17 @@ func (r *trainRequest) run(ctx context.Context, fs *pflag.FlagSet, args []string
 		return err
 	}
 	model := volume.New(r.cfg.Model, nil)
-	plan := volume.NewPlan(r.cfg.Model, r.cfg.Train.Batch, r.cfg.Train.Leaves)
+	plan := planMemory(&r.cfg, d)
 	grid := r.cfg.Model.Grid()
 	fmt.Fprintf(tell, "%s: %d volumes to train on, %d to validate, %d to test; %v voxels of %.4g mm\n", args[0],
 		len(d.Part("train")), len(d.Part("valid")), len(d.Part("test")), d.Size, d.Spacing)
 	fmt.Fprintf(tell, "model: %s over %d x %d x %d voxels, %d parameters\n", r.cfg.Model.Mixer, grid[0], grid[1], grid[2], nn.Count(model))
 	fmt.Fprintf(tell, "memory: %s\n", plan)
-	if need := cli.Bytes(plan.Total()); r.memory > 0 && need > r.memory {
+	if need := cli.Bytes(plan.total()); r.memory > 0 && need > r.memory {
 		return cli.Hint(fmt.Errorf("training needs about %s, limit %s", &need, &r.memory),
 			"--recompute, a smaller --batch or more --leaves need less; --mem-limit raises the limit")
 	}
+	defer plan.hold()()
 	folder := r.out
 	if !r.resume {
 		if err := cli.MakeFolder(folder, r.force); err != nil {

@@ -1,8 +1,7 @@
 package volume
 
 import (
-	"fmt"
-
+	"heed/autograd"
 	"heed/nn"
 )
 
@@ -10,57 +9,60 @@ import (
 type Plan struct {
 	Weights     int64 // parameters, and their gradients on every leaf
 	Optimiser   int64 // two moments of every parameter
-	Activations int64 // of all leaves, with the largest gradients
+	Activations int64 // of all leaves, with gradients and the volumes themselves
+	Prediction  int64 // of one core that predicts
 }
 
-// Total returns the sum.
-func (p Plan) Total() int64 { return p.Weights + p.Optimiser + p.Activations }
-
-// String says it in MiB.
-func (p Plan) String() string {
-	mib := func(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
-	return fmt.Sprintf("%s (activations %s, weights %s, optimiser %s)", mib(p.Total()), mib(p.Activations), mib(p.Weights), mib(p.Optimiser))
+// Total returns what training takes while cores predict for validation: leaves keep
+// their buffers from step to step.
+func (p Plan) Total(cores int) int64 {
+	return p.Weights + p.Optimiser + p.Activations + int64(cores)*p.Prediction
 }
 
-// NewPlan counts what the operations of a training step store, for a batch that
-// is cut into leaves. Buffers are
-// rounded up by at most a quarter; the plan takes that for granted.
+// NewPlan counts the buffers that the operations of a training step take, for a batch
+// that is cut into leaves, and those of predicting one volume at a time.
 func NewPlan(c Config, batch, leaves int) Plan {
 	leaves = max(1, min(leaves, batch))
 	params := int64(nn.Count(New(c, nil)))
-	perLeaf := int64((batch + leaves - 1) / leaves)
-	var stored, largest, kept int64 // floats of one volume: of all parts, of one part, between parts
-	part := func(n, out int64) {
-		stored += n
-		largest, kept = max(largest, n), kept+out
-	}
-	input := int64(voxels(c.Size) * c.Channels)
-	for i, width := range c.Stem {
-		n := int64(voxels(c.gridAfter(i+1)) * width)
-		// Convolution, norm, activation, and for each block two of each and a sum.
-		part(n*int64(3+7*c.Blocks), n)
-	}
-	rows, d := int64(c.Tokens()+1), int64(c.Dim())
-	for range c.Layers {
-		// Two norms, query, key, value, heads, out, two sums, dropout; up, gelu.
-		part(rows*(11*d+2*int64(c.FFN)), rows*d)
-	}
-	tail := 4 * rows * d // position, [CLS], dropout, last norm
-	activations := stored + tail
-	if c.Recompute {
-		activations = kept + largest + tail
-	}
-	// Gradients live from the first operation that needs them to the one that
-	// makes them: about four of the largest at a time, and buffers of windows.
-	gradients := int64(0)
-	for i, width := range c.Stem {
-		gradients = max(gradients, 4*int64(voxels(c.gridAfter(i+1))*width))
-	}
-	perVolume := (activations+gradients)*5/4 + 2*input
-	const windows = 3 << 16 // floats, of each leaf
+	perLeaf := (batch + leaves - 1) / leaves
 	return Plan{
 		Weights:     4 * params * int64(2+leaves),
 		Optimiser:   8 * params,
-		Activations: 4 * (perVolume*perLeaf + windows) * int64(leaves), // every leaf keeps its buffers for the next step
+		Activations: 4 * int64(leaves) * (buffers(c, perLeaf, true) + int64((perLeaf+1)*voxels(c.Size)*c.Channels)),
+		Prediction:  4 * (buffers(c, 1, false) + int64(2*voxels(c.Size)*c.Channels)),
 	}
+}
+
+// buffers counts the floats of the buffers of one tape for some volumes at once.
+func buffers(c Config, volumes int, gradients bool) int64 {
+	var stages, largest, outputs int64
+	for i, width := range c.Stem {
+		n := int64(autograd.BufferSize(volumes * voxels(c.gridAfter(i+1)) * width))
+		// Convolution, norm, activation, and for each block two of each and a sum.
+		own := n * int64(3+7*c.Blocks)
+		stages, largest, outputs = stages+own, max(largest, own), outputs+n
+	}
+	rows := volumes * (c.Tokens() + 1)
+	row, hidden := int64(autograd.BufferSize(rows*c.Dim())), int64(autograd.BufferSize(rows*c.FFN))
+	// Two norms, query, key, value, heads, out, two sums, dropout; up, gelu.
+	layer := 11*row + 2*hidden
+	const windows = 3 << 16  // of convolutions
+	total := 5*row + windows // position, [CLS], dropout, last norm, pooling
+	if c.Recompute && c.Layers > 0 {
+		total += layer
+	} else {
+		total += int64(c.Layers) * layer
+	}
+	if c.Recompute {
+		total += largest + outputs
+	} else {
+		total += stages
+	}
+	if gradients { // they live from the first operation that needs them to the one that makes them
+		total += 3*outputs + 5*row + 2*hidden
+		if c.Recompute {
+			total += outputs
+		}
+	}
+	return total
 }

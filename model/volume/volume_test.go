@@ -212,7 +212,7 @@ func TestRecompute(t *testing.T) {
 	}
 }
 
-// The plan is not below what a step takes, nor twice as much.
+// The plan is not below what a step takes by more than a tenth, nor above it by a quarter.
 func TestPlan(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		c := Config{Size: [3]int{24, 24, 24}, Spacing: [3]float64{1, 1, 1}, Channels: 1, Stem: []int{8, 16}, Blocks: 1, Mixer: Attention, Layers: 1,
@@ -226,7 +226,7 @@ func TestPlan(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		took := int64(after.TotalAlloc - before.TotalAlloc)
 		plan := NewPlan(c, 4, 1)
-		if plan.Activations < took*9/10 || plan.Activations > 2*took {
+		if plan.Activations < took*9/10 || plan.Activations > took*5/4 {
 			t.Errorf("recompute %v: planned %d bytes of activations, a step takes %d", recompute, plan.Activations, took)
 		}
 	}
