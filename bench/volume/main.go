@@ -37,8 +37,12 @@ func main() {
 	batch := flag.Int("batch", 32, "volumes")
 	leaves := flag.Int("leaves", 4, "pieces of the batch")
 	cores := flag.Int("cores", runtime.NumCPU(), "cores of both sides")
+	threads := flag.String("threads", "", "the peer's threads, its own and those of its matrix products, each setting a side of the race, as in 1:2,2:1 (default cores:cores)")
 	flag.Parse()
-	if err := race(*python, *rounds, *edge, *batch, *leaves, *cores); err != nil {
+	if *threads == "" {
+		*threads = fmt.Sprintf("%d:%d", *cores, *cores)
+	}
+	if err := race(*python, *rounds, *edge, *batch, *leaves, *cores, strings.Split(*threads, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "volume:", err)
 		os.Exit(1)
 	}
@@ -50,14 +54,18 @@ type peer struct {
 	out *bufio.Scanner
 }
 
-func start(python string, threads, edge, batch int) (*peer, string, error) {
-	cmd := exec.Command(python, "bench/volume/step.py", fmt.Sprint(threads), fmt.Sprint(edge), fmt.Sprint(batch))
+func start(python, threads string, edge, batch int) (*peer, string, error) {
+	own, products, ok := strings.Cut(threads, ":")
+	if !ok {
+		return nil, "", fmt.Errorf("-threads %q: want two numbers, as in 1:2", threads)
+	}
+	cmd := exec.Command(python, "bench/volume/step.py", own, fmt.Sprint(edge), fmt.Sprint(batch))
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "OPENBLAS_") && !strings.HasPrefix(v, "OMP_") && !strings.HasPrefix(v, "MKL_") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", threads), fmt.Sprintf("OMP_NUM_THREADS=%d", threads))
+	cmd.Env = append(cmd.Env, "OPENBLAS_NUM_THREADS="+products, "OMP_NUM_THREADS="+own)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -86,40 +94,52 @@ func (p *peer) step() (s float64, err error) {
 	return s, err
 }
 
-func race(python string, rounds, edge, batch, leaves, cores int) error {
+// race takes turns between Heed and one peer for each setting of threads. Before each step
+// it waits for the threads of the side before, which spin for a while, to fall asleep.
+func race(python string, rounds, edge, batch, leaves, cores int, threads []string) error {
 	runtime.GOMAXPROCS(cores)
 	ours := newStep(edge, batch, leaves)
-	var p *peer
+	var peers []*peer
 	if python != "" {
-		var params string
-		var err error
-		if p, params, err = start(python, cores, edge, batch); err != nil {
-			return err
-		}
-		if params != fmt.Sprint(nn.Count(ours.model)) {
-			return fmt.Errorf("PyTorch has %s parameters, Heed %d", params, nn.Count(ours.model))
+		for _, n := range threads {
+			p, params, err := start(python, n, edge, batch)
+			if err != nil {
+				return err
+			}
+			if params != fmt.Sprint(nn.Count(ours.model)) {
+				return fmt.Errorf("PyTorch has %s parameters, Heed %d", params, nn.Count(ours.model))
+			}
+			peers = append(peers, p)
 		}
 	}
-	var us, them, ratio []float64
+	const asleep = 300 * time.Millisecond
+	var us []float64
+	them, ratio := make([][]float64, len(peers)), make([][]float64, len(peers))
 	for round := range rounds + 2 {
+		time.Sleep(asleep)
 		begin := time.Now()
 		ours.run()
 		s := time.Since(begin).Seconds()
-		var r float64
-		if p != nil {
-			var err error
-			if r, err = p.step(); err != nil {
+		if round >= 2 { // the first two warm up
+			us = append(us, s)
+		}
+		for i, p := range peers {
+			time.Sleep(asleep)
+			r, err := p.step()
+			if err != nil {
 				return err
 			}
-		}
-		if round >= 2 { // the first two warm up
-			us, them, ratio = append(us, s), append(them, r), append(ratio, r/s)
+			if round >= 2 {
+				them[i], ratio[i] = append(them[i], r), append(ratio[i], r/s)
+			}
 		}
 	}
-	fmt.Printf("edge %d, batch %d, %d cores, kernel %s, %d parameters, %d rounds\n\n| side | median | best |\n|---|---|---|\n",
+	fmt.Printf("edge %d, batch %d, %d cores, kernel %s, %d parameters, %d rounds\n\n| side | median | best | median ratio | of the best times |\n|---|---|---|---|---|\n",
 		edge, batch, cores, kernel.Active(), nn.Count(ours.model), rounds)
-	fmt.Printf("| Heed, %d leaves | %.3f s | %.3f s |\n| PyTorch | %.3f s | %.3f s |\n\nmedian ratio %.2f, of the best times %.2f\n",
-		leaves, median(us), slices.Min(us), median(them), slices.Min(them), median(ratio), slices.Min(them)/slices.Min(us))
+	fmt.Printf("| Heed, %d leaves | %.3f s | %.3f s | | |\n", leaves, median(us), slices.Min(us))
+	for i, n := range threads[:len(peers)] {
+		fmt.Printf("| PyTorch, threads %s | %.3f s | %.3f s | %.2f | %.2f |\n", n, median(them[i]), slices.Min(them[i]), median(ratio[i]), slices.Min(them[i])/slices.Min(us))
+	}
 	return nil
 }
 
