@@ -66,22 +66,28 @@ type encoderModel struct {
 	alignment *esm.MSA
 }
 
-// load reads the weights, and packs them for passes.
-func (f *encoderFile) load() (*encoderModel, error) {
+// read returns the model with weights that can be written again.
+func (f *encoderFile) read() (*encoderModel, error) {
 	if f.architecture == esm.ArchitectureMSA {
 		m, err := LoadMSAEncoder(f.path)
-		if err != nil {
-			return nil, err
-		}
-		m.Pack()
-		return &encoderModel{file: f, alignment: m}, nil
+		return &encoderModel{file: f, alignment: m}, err
 	}
 	m, err := LoadEncoder(f.path)
+	return &encoderModel{file: f, sequence: m}, err
+}
+
+// load returns the model for inference alone: its weights are packed.
+func (f *encoderFile) load() (*encoderModel, error) {
+	m, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	m.Pack()
-	return &encoderModel{file: f, sequence: m}, nil
+	if m.alignment != nil {
+		m.alignment.Pack()
+	} else {
+		m.sequence.Pack()
+	}
+	return m, nil
 }
 
 // inputs reads what the model is for: sequences, or one alignment whose first row

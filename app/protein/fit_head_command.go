@@ -163,6 +163,9 @@ func (r *fitHeadRequest) run(ctx context.Context, stdout, tell io.Writer) error 
 	if err != nil {
 		return err
 	}
+	if m, err = file.read(); err != nil { // packed weights cannot be written
+		return err
+	}
 	m.set(h)
 	if err := r.save(m, h, f, len(list), tested); err != nil {
 		return err
