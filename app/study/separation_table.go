@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -217,7 +218,8 @@ func precisionTable(trials []*trial, seed uint64) (t Table, precision [][][]floa
 	return t, precision, nil
 }
 
-// separationFigure draws the precision of every model against the distance along the chain.
+// separationFigure draws the precision of every model against the distance along the
+// chain, in the ranges that the family has pairs in.
 func separationFigure(trials []*trial, precision [][][]float64) ([]Figure, error) {
 	lines := plot.Lines{Title: "Pairs of columns found, by the distance along the chain", XLabel: "residues between the two, least of the range", YLabel: "precision", LogX: true, YMin: 0, YMax: 1.02}
 	tsv := &strings.Builder{}
@@ -229,6 +231,9 @@ func separationFigure(trials []*trial, precision [][][]float64) ([]Figure, error
 				continue
 			}
 			v := overSeeds(precision[i][k])
+			if math.IsNaN(v.Estimate) {
+				continue
+			}
 			line.X, line.Y = append(line.X, float64(s.Min)), append(line.Y, v.Estimate)
 			line.Low, line.High = append(line.Low, v.Low), append(line.High, v.High)
 			fmt.Fprintf(tsv, "%s\t%d\t%.4f\t%.4f\t%.4f\n", c.name, s.Min, v.Estimate, v.Low, v.High)
