@@ -33,6 +33,9 @@ func TestRun(t *testing.T) {
 		if m.Inference == nil || m.Name != "esm, shape of ESM-2 8M" && m.Training == nil {
 			t.Fatalf("%s was not measured", m.Name)
 		}
+		if m.Training == nil && m.Parameters < 7e6 {
+			t.Errorf("%s of %d parameters", m.Name, m.Parameters)
+		}
 		all = append(all, m.Inference.PerSecond, m.Inference.GFLOPS, m.Inference.Share, float64(m.Parameters))
 		if m.Training != nil {
 			all = append(all, m.Training.PerSecond, m.Training.GFLOPS, m.Training.Share)

@@ -39,7 +39,8 @@ type Rate struct {
 type subject struct {
 	name, shape, unit string
 	module            nn.Module
-	count             int // units of the batch
+	pack              func() // the module's weights, once they are counted; nil for none
+	count             int    // units of the batch
 	pieces            int
 	cores             int   // of the tape of a piece; 0 means 1
 	forward           flops // of the batch
@@ -73,6 +74,9 @@ func encoder(layers, dim, ffn, sequences, length int, first bool) flops {
 // measure times inference and training on all cores, what there is time for.
 func (m *subject) measure(b *budget, cores int, peak float64) Model {
 	out := Model{Name: m.name, Shape: m.shape, Unit: m.unit, Parameters: nn.Count(m.module)}
+	if m.pack != nil {
+		m.pack()
+	}
 	rate := func(what string, work float64, f func()) *Rate {
 		part, ok := b.begin(m.name+", "+what, work)
 		if !ok {
@@ -267,7 +271,6 @@ func protein(cores int) *subject {
 	if err != nil {
 		panic(err) // of shapes that are its own
 	}
-	m.Pack()
 	ids := make([]int32, tokens)
 	for i := range ids {
 		ids[i] = int32(4 + r.IntN(20)) // amino acids
@@ -276,7 +279,7 @@ func protein(cores int) *subject {
 	work.linear += 2 * tokens * float64(c.Dim) * float64(c.Dim+esm.Tokens)
 	return &subject{
 		name: "esm, shape of ESM-2 8M", shape: fmt.Sprintf("1 protein of %d tokens, %d layers of width %d", tokens, c.Layers, c.Dim), unit: "tokens",
-		module: m, count: tokens, pieces: 1, cores: cores, forward: work,
+		module: m, pack: m.Pack, count: tokens, pieces: 1, cores: cores, forward: work,
 		infer: func(t *autograd.Tape, _ int) { m.Logits(t, m.Encode(t, esm.Pack(ids))) },
 	}
 }
