@@ -51,58 +51,30 @@ type mesh struct {
 	points       [][3]float64
 }
 
-// meshOf runs a cube over all voxels around the label and adds up the triangles, and
-// the volumes of the tetrahedra between them and the origin.
+// meshOf adds up the areas of the triangles, and the volumes of the tetrahedra between
+// them and the corner of the box around the label. On a surface with slits (see surfaces)
+// the volume depends on that corner, which is where pyradiomics has it.
 func meshOf(m *Mask, label uint8) mesh {
 	var out mesh
 	s := m.Affine.Spacing()
-	inside := func(x, y, z int) bool {
-		return x >= 0 && y >= 0 && z >= 0 && x < m.Shape[0] && y < m.Shape[1] && z < m.Shape[2] &&
-			m.Data[x+m.Shape[0]*(y+m.Shape[1]*z)] == label
-	}
 	box, _ := part(m, label).Bounds(0)
-	triangles := surfaces()
-	seen := make(map[[3]int]bool) // points in half voxels
-	var middle [12][3]float64
-	for z := box.Low[2] - 1; z < box.High[2]; z++ {
-		for y := box.Low[1] - 1; y < box.High[1]; y++ {
-			for x := box.Low[0] - 1; x < box.High[0]; x++ {
-				code := 0
-				for i, c := range corners {
-					if inside(x+c[0], y+c[1], z+c[2]) {
-						code |= 1 << i
-					}
-				}
-				if code == 0 || code == 255 {
-					continue
-				}
-				sign := 1.
-				if code > 127 {
-					code, sign = 255-code, -1
-				}
-				for e, pair := range edges {
-					a, b := corners[pair[0]], corners[pair[1]]
-					twice := [3]int{2*x + a[0] + b[0], 2*y + a[1] + b[1], 2*z + a[2] + b[2]}
-					for k := range 3 {
-						middle[e][k] = (float64(twice[k])/2 - float64(box.Low[k]-1)) * s[k]
-					}
-					if code>>pair[0]&1 != code>>pair[1]&1 && !seen[twice] {
-						seen[twice] = true
-						out.points = append(out.points, middle[e])
-					}
-				}
-				for _, t := range triangles[code] {
-					p := [3][3]float64{middle[t[0]], middle[t[1]], middle[t[2]]}
-					u, v := minus(p[1], p[0]), minus(p[2], p[0])
-					c := cross(u, v)
-					out.area += math.Sqrt(c[0]*c[0]+c[1]*c[1]+c[2]*c[2]) / 2
-					d := cross(p[0], p[1])
-					out.volume += sign * (d[0]*p[2][0] + d[1]*p[2][1] + d[2]*p[2][2]) / 6
-				}
+	seen := make(map[[3]int]bool)
+	for t := range pieces(m, label, box, surfaces()) {
+		var p [3][3]float64
+		for v, twice := range t {
+			for k := range 3 {
+				p[v][k] = (float64(twice[k])/2 - float64(box.Low[k]-1)) * s[k]
+			}
+			if !seen[twice] {
+				seen[twice] = true
+				out.points = append(out.points, p[v])
 			}
 		}
+		c := cross(minus(p[1], p[0]), minus(p[2], p[0]))
+		out.area += math.Sqrt(c[0]*c[0]+c[1]*c[1]+c[2]*c[2]) / 2
+		d := cross(p[0], p[1])
+		out.volume += (d[0]*p[2][0] + d[1]*p[2][1] + d[2]*p[2][2]) / 6
 	}
-	out.volume = math.Abs(out.volume)
 	return out
 }
 
